@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/record"
+)
+
+// outlet declares an outlet or changes it. What it says may change the offers and the totals of everything the pool holds.
+func (a *applying) outlet(def *record.Outlet) {
+	o, _ := a.pool.outlet(def.Outlet)
+	counts := !o.declared || o.def.ChannelOwned != def.ChannelOwned
+	o.def, o.declared = *def, true
+	a.pool.edition++
+	a.changes.pools = append(a.changes.pools, poolChange{a.pool, outletRow(def.Outlet)})
+	for _, id := range a.pool.index.all() {
+		s := a.pool.sku(id)
+		if counts && slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet == o }) {
+			a.pool.count(s)
+		}
+		s.freed = true
+		a.pool.touch(s)
+	}
+}
+
+// channel declares a channel or changes it, with its outlets, locations and policies.
+func (a *applying) channel(def *record.Channel) {
+	kept := cloneChannel(def)
+	a.pool.channels[def.Channel] = &channel{def: kept}
+	a.pool.edition++
+	a.changes.pools = append(a.changes.pools, poolChange{a.pool, channelRow(def.Channel)})
+	a.changes.channelState(record.ChannelState{Channel: kept, Version: a.version})
+	for _, id := range a.pool.index.all() {
+		s := a.pool.sku(id)
+		s.freed = true
+		a.pool.touch(s)
+	}
+}
+
+// channelState keeps the newest state of each channel of the run.
+func (c *Changes) channelState(st record.ChannelState) {
+	for i := range c.channels {
+		if old := c.channels[i].ChannelState; old.Channel.Pool == st.Channel.Pool && old.Channel.Channel == st.Channel.Channel {
+			c.channels[i].ChannelState = &st
+			return
+		}
+	}
+	c.channels = append(c.channels, record.OfferRecord{ChannelState: &st})
+}
+
+func (a *applying) listing(def *record.Listing) {
+	s := a.pool.sku(def.SKU)
+	a.pool.note(s)
+	l := s.listing(def.Channel)
+	l.declared = true
+	l.def = cloneListing(def)
+	l.packed = codec.AppendEvent(nil, &record.Event{Listing: &l.def})
+	a.changes.listing(a.pool, s)
+	a.pool.touch(s)
+}
+
+func (a *applying) settings(def *record.Pool) {
+	a.pool.settings = *def
+	a.changes.pools = append(a.changes.pools, poolChange{a.pool, settingsRow})
+}
+
+// The clones below own every slice and map, since Apply keeps nothing of the entry it is given but strings. Outlets and
+// locations are sorted, so that what is computed from them does not hang on the order in which somebody wrote them.
+
+func cloneChannel(c *record.Channel) record.Channel {
+	k := *c
+	k.Outlets = slices.Clone(c.Outlets)
+	k.Locations = make([]record.Location, len(c.Locations))
+	for i, l := range c.Locations {
+		k.Locations[i] = record.Location{Location: l.Location, Outlets: slices.Clone(l.Outlets)}
+	}
+	slices.SortFunc(k.Locations, func(a, b record.Location) int { return strings.Compare(a.Location, b.Location) })
+	k.CountStatuses.Merchant = slices.Clone(c.CountStatuses.Merchant)
+	k.CountStatuses.Channel = slices.Clone(c.CountStatuses.Channel)
+	k.LoweringStatuses = slices.Clone(c.LoweringStatuses)
+	k.Policies = clonePolicies(c.Policies)
+	return k
+}
+
+func cloneListing(l *record.Listing) record.Listing {
+	k := *l
+	k.Policies = clonePolicies(l.Policies)
+	if l.ChannelIDs != nil {
+		k.ChannelIDs = make(map[string]string, len(l.ChannelIDs))
+		for name, id := range l.ChannelIDs {
+			k.ChannelIDs[name] = id
+		}
+	}
+	return k
+}
+
+func clonePolicies(policies []record.Policy) []record.Policy {
+	k := slices.Clone(policies)
+	for i := range k {
+		if c := k[i].Cap; c != nil {
+			most := *c
+			k[i].Cap = &most
+		}
+	}
+	return k
+}

@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// The classes of rejection that the engine makes.
+const (
+	classRefused    = "refused"    // cannot be applied to the state as it is
+	classDuplicate  = "duplicate"  // the sender sent it twice
+	classLate       = "late"       // below a window in which duplicates can be told
+	classNegative   = "negative"   // applied: on hand fell below zero
+	classUndeclared = "undeclared" // applied: the outlet is not in the catalogue yet
+	classNoOutlet   = "no_outlet"  // applied: a despatch without an outlet
+)
+
+// Changes collects what a run of entries changed: which rows, and which outputs are due. It belongs to one State, from the
+// first Apply of the run until Reset. The zero value is ready.
+type Changes struct {
+	// Entries counts the entries that were folded, Resent those that an origin sent again and that changed nothing.
+	Entries, Resent int
+
+	stocks, listed []skuChange
+	orders         []orderChange
+	origins        []originChange
+	sources        []sourceChange
+	seen           []seenChange
+	pools          []poolChange
+	offers         []record.Offer // slots; offered counts those in use
+	offered        int
+	offerSlots     []*offerSlot
+	channels       []record.OfferRecord
+	marks          []record.ChannelMark
+	shipments      []record.ShipmentNotice
+	rejections     []record.Rejection
+	ordinal        int32 // of the next rejection of the entry being applied
+
+	clocks []*pool
+	packed packer
+}
+
+type skuChange struct {
+	pool *pool
+	sku  *sku
+}
+
+type orderChange struct {
+	pool  *pool
+	order *order
+}
+
+type originChange struct {
+	pool *pool
+	key  originKey
+}
+
+type sourceChange struct {
+	pool *pool
+	id   string
+	mark *sourceMark
+}
+
+type seenChange struct {
+	pool    *pool
+	id      string
+	at      stock.Instant
+	version stock.Version
+	gone    bool
+}
+
+// A poolChange is one row of TablePool that the catalogue changed.
+type poolChange struct {
+	pool *pool
+	id   string
+}
+
+// An offerSlot leads from an offer of the run back to the state that points at it.
+type offerSlot struct {
+	sku      *sku
+	channel  string
+	location string
+}
+
+// Reset empties c and keeps its memory. The state's rows forget that they were changed.
+func (c *Changes) Reset() {
+	for _, x := range c.stocks {
+		x.sku.counted = false
+	}
+	for _, x := range c.listed {
+		x.sku.listed = false
+	}
+	for _, x := range c.orders {
+		x.order.changed, x.order.due = false, false
+	}
+	for _, x := range c.origins {
+		x.pool.origins[x.key].dirty = false
+	}
+	for _, x := range c.sources {
+		x.mark.dirty = false
+	}
+	for _, x := range c.offerSlots[:c.offered] {
+		x.sku.listing(x.channel).offer(x.location).slot = 0
+	}
+	for _, p := range c.clocks {
+		p.clockDirty = false
+	}
+	*c = Changes{
+		stocks: c.stocks[:0], listed: c.listed[:0], orders: c.orders[:0], origins: c.origins[:0],
+		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
+		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
+		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
+	}
+}
+
+// Marks returns the marks of the run in journal order. They must be written after the run's offers are acknowledged: an
+// offer may overtake a mark, a mark never an offer it covers.
+func (c *Changes) Marks() []record.ChannelMark { return c.marks }
+
+// Shipments returns the shipment notices of the run in journal order.
+func (c *Changes) Shipments() []record.ShipmentNotice { return c.shipments }
+
+// Rejections returns the rejections of the run in journal order. Version and Ordinal name them; what the entry's origin
+// and bytes were is the caller's to add.
+func (c *Changes) Rejections() []record.Rejection { return c.rejections }
+
+func (c *Changes) reject(v stock.Version, pool, class, field, reason string) {
+	c.rejections = append(c.rejections, record.Rejection{
+		Class: class, Field: field, Reason: reason, Pool: pool, Version: v, Ordinal: c.ordinal,
+	})
+	c.ordinal++
+}
+
+// flag records something that was applied all the same.
+func (c *Changes) flag(v stock.Version, pool, class, field, reason string) {
+	c.reject(v, pool, class, field, reason)
+	c.rejections[len(c.rejections)-1].Applied = true
+}
+
+func (c *Changes) stock(p *pool, s *sku) {
+	if !s.counted {
+		s.counted = true
+		c.stocks = append(c.stocks, skuChange{p, s})
+	}
+}
+
+func (c *Changes) listing(p *pool, s *sku) {
+	if !s.listed {
+		s.listed = true
+		c.listed = append(c.listed, skuChange{p, s})
+	}
+}
+
+func (c *Changes) order(p *pool, o *order) {
+	if !o.changed {
+		o.changed = true
+		c.orders = append(c.orders, orderChange{p, o})
+	}
+}
+
+// offer returns the slot of the run in which the listing's newest offer is to be written.
+func (c *Changes) offer(s *sku, channel string, o *offerState) *record.Offer {
+	if o.slot == 0 {
+		if c.offered == len(c.offers) {
+			c.offers = append(c.offers, record.Offer{})
+			c.offerSlots = append(c.offerSlots, &offerSlot{})
+		}
+		*c.offerSlots[c.offered] = offerSlot{s, channel, o.location}
+		c.offered++
+		o.slot = c.offered
+	}
+	return &c.offers[o.slot-1]
+}
+
+// EachAvailability calls f with the present counts of every SKU that changed, in the order of their first change. a is valid
+// during the call.
+func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
+	var a record.Availability
+	for _, x := range c.stocks {
+		x.sku.availability(x.pool.id, &a)
+		f(&a)
+	}
+}
+
+// EachAllocation calls f with every order that changed, in the order of their first change. a is valid during the call.
+func (s *State) EachAllocation(c *Changes, f func(a *record.Allocation)) {
+	var a record.Allocation
+	for _, x := range c.orders {
+		if !x.order.due {
+			continue // only its row changed: it was read again, or a despatch came before it
+		}
+		x.order.allocation(x.pool.id, &a)
+		f(&a)
+	}
+}
+
+// EachOffer calls f with every changed channel's newest state, then every changed listing's newest offer, each in the order
+// of their first change. o is valid during the call.
+func (s *State) EachOffer(c *Changes, f func(o *record.OfferRecord)) {
+	for i := range c.channels {
+		f(&c.channels[i])
+	}
+	for i := range c.offers[:c.offered] {
+		f(&record.OfferRecord{Offer: &c.offers[i]})
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// fulfilment applies a report of a despatch. One that comes before its order waits for it: only the order says which SKUs
+// its lines are.
+func (a *applying) fulfilment(in *record.Fulfilment) {
+	p := a.pool
+	key := OrderID(in.Channel, in.OrderID)
+	o := p.orders[key]
+	if o == nil {
+		o = &order{key: key, channel: in.Channel, id: in.OrderID, early: true}
+		p.orders[key] = o
+	}
+	if slices.ContainsFunc(o.fulfilments, func(f fulfilment) bool { return f.id == in.FulfilmentID }) {
+		a.reject(classDuplicate, "fulfilment_id", fmt.Sprintf("fulfilment %q of %s was seen before", in.FulfilmentID, a.describe(o)))
+		return
+	}
+	if o.early {
+		kept := *in
+		kept.Lines = slices.Clone(in.Lines)
+		o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID, early: &kept})
+		a.changes.order(p, o)
+		return
+	}
+	if !a.despatchReport(o, in) {
+		return
+	}
+	o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID})
+	a.stamp(o)
+}
+
+// applyEarly applies the despatches that were reported before the order's first snapshot.
+func (a *applying) applyEarly(o *order) {
+	for i := range o.fulfilments {
+		if in := o.fulfilments[i].early; in != nil {
+			o.fulfilments[i].early = nil
+			a.despatchReport(o, in)
+		}
+	}
+}
+
+// despatchReport takes what was reported off the shelf, or refuses all of it and says why.
+func (a *applying) despatchReport(o *order, in *record.Fulfilment) bool {
+	for i, fl := range in.Lines {
+		field := fmt.Sprintf("fulfilment.lines[%d]", i)
+		l := o.line(fl.LineID)
+		if l == nil {
+			a.reject(classRefused, field+".line_id", fmt.Sprintf("%s has no line %q", a.describe(o), fl.LineID))
+			return false
+		}
+		reported := l.byWarehouse
+		for _, other := range in.Lines[:i+1] {
+			if other.LineID == fl.LineID {
+				reported += other.Quantity
+			}
+		}
+		if most := max(l.ordered, l.fulfilled); in.ReportedBy != record.ChannelReport && reported > most {
+			a.reject(classRefused, field+".quantity",
+				fmt.Sprintf("line %q of %s would have %d despatched of %d ordered", fl.LineID, a.describe(o), reported, most))
+			return false
+		}
+	}
+	for _, fl := range in.Lines {
+		l := o.line(fl.LineID)
+		if in.ReportedBy == record.ChannelReport {
+			l.byChannel = min(l.byChannel+fl.Quantity, max(l.ordered, l.byChannel))
+		} else {
+			l.byWarehouse += fl.Quantity
+		}
+		if shipped := min(max(l.byChannel, l.byWarehouse), max(l.ordered, l.fulfilled)); shipped > l.fulfilled {
+			a.despatch(o, l, in.Outlet, shipped-l.fulfilled)
+		}
+	}
+	if ch, ok := a.pool.channels[o.channel]; ok && in.ReportedBy == record.Warehouse && ch.def.Flows.ShipmentsOut {
+		a.changes.shipments = append(a.changes.shipments, record.ShipmentNotice{
+			Pool: a.pool.id, Channel: o.channel, Account: ch.def.AccountID(), OrderID: o.id, FulfilmentID: in.FulfilmentID,
+			Outlet: in.Outlet, ShippedAt: in.ShippedAt, Carrier: in.Carrier, Tracking: in.Tracking,
+			Lines: slices.Clone(in.Lines), Version: a.version,
+		})
+	}
+	return true
+}
+
+// despatch takes units of the line off the shelf they left from. The promise at that outlet is kept first, then the newest
+// elsewhere is moved there, then what still waits. Without an outlet the units leave from where they were promised; where
+// nothing was, from the channel's default outlet, which is flagged.
+func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quantity) {
+	l.fulfilled += units
+	left, onOrder := units, stock.Quantity(0)
+	for i := range l.allocations {
+		if al := &l.allocations[i]; al.outlet == outletID {
+			n := min(left, al.open())
+			al.fulfilled += n
+			a.unreserve(l.sku, outletID, n)
+			a.takeOff(l.sku, outletID, n)
+			left, onOrder = left-n, onOrder+n
+		}
+	}
+	moved := stock.Quantity(0) // promised elsewhere, or to nobody
+	for i := len(l.allocations) - 1; i >= 0 && left > moved; i-- {
+		al := &l.allocations[i]
+		n := min(left-moved, al.open())
+		if n == 0 {
+			continue
+		}
+		onOrder += n
+		a.unreserve(l.sku, al.outlet, n)
+		if outletID == "" {
+			al.fulfilled += n
+			a.takeOff(l.sku, al.outlet, n)
+			left -= n
+			continue
+		}
+		moved += n
+		if al.quantity -= n; al.quantity == 0 {
+			l.allocations = slices.Delete(l.allocations, i, i+1)
+		}
+	}
+	if w := min(left-moved, l.waiting); w > 0 {
+		a.unawait(o, l, w)
+		onOrder += w
+	}
+	if onOrder > 0 {
+		a.demand(l.sku, -onOrder)
+	}
+	if left == 0 {
+		return
+	}
+	from := outletID
+	if from == "" {
+		from = a.defaultOutlet(o)
+		a.flag(classNoOutlet, "fulfilment.outlet",
+			fmt.Sprintf("%d of line %q of %s left without an outlet: taken from %q", left, l.id, a.describe(o), from))
+		if from == "" {
+			return
+		}
+	}
+	a.takeOff(l.sku, from, left)
+	l.promise(from, left)
+	for i := range l.allocations {
+		if l.allocations[i].outlet == from {
+			l.allocations[i].fulfilled += left
+		}
+	}
+}
+
+// defaultOutlet is where units left from that nobody said it of: the channel's default outlet, else its best one.
+func (a *applying) defaultOutlet(o *order) string {
+	if ch, ok := a.pool.channels[o.channel]; ok && ch.def.DefaultOutlet != "" {
+		return ch.def.DefaultOutlet
+	}
+	if candidates := a.pool.candidates(o.channel, ""); len(candidates) > 0 {
+		return candidates[0].def.Outlet
+	}
+	return ""
+}
+
+// takeOff lowers on hand for a despatch, unless the warehouse sends a movement of its own for it.
+func (a *applying) takeOff(id, outletID string, units stock.Quantity) {
+	if units == 0 || !a.pool.settings.FulfilmentLowersOnHand {
+		return
+	}
+	ou, known := a.pool.outlet(outletID)
+	if !known {
+		a.undeclared(outletID)
+	}
+	a.shift(a.pool.sku(id), ou, -units)
+}
+
+// channelDespatch moves what the channel despatched out of its own outlet, which is all that such an order does.
+func (a *applying) channelDespatch(o *order, l *line) {
+	ch, ok := a.pool.channels[o.channel]
+	if !ok || ch.def.OwnOutlet == "" || l.byChannel <= l.fulfilled {
+		return
+	}
+	units := l.byChannel - l.fulfilled
+	l.fulfilled = l.byChannel
+	ou, known := a.pool.outlet(ch.def.OwnOutlet)
+	if !known {
+		a.undeclared(ch.def.OwnOutlet)
+	}
+	a.shift(a.pool.sku(l.sku), ou, -units)
+}

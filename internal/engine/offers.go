@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/offer"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// offer works out what each of the SKU's listings may show, and writes an offer where that, or a counter, has changed.
+func (a *applying) offer(s *sku) {
+	for i := range s.listings {
+		l := &s.listings[i]
+		ch, ok := a.pool.channels[l.channel]
+		if !l.declared || !ok {
+			continue
+		}
+		stopped := offer.Stopped(&l.def, &ch.def, a.pool.clock)
+		places := a.pool.places(ch)
+		for _, at := range places {
+			a.offerAt(s, l, ch, at, stopped)
+		}
+		if len(l.offers) == len(places) {
+			continue
+		}
+		for j := range l.offers {
+			if location := l.offers[j].location; !hasLocation(&ch.def, location) {
+				a.offerAt(s, l, ch, place{location: location}, offer.NoLocation)
+			}
+		}
+	}
+}
+
+func hasLocation(c *record.Channel, location string) bool {
+	if len(c.Locations) == 0 {
+		return location == ""
+	}
+	return slices.ContainsFunc(c.Locations, func(l record.Location) bool { return l.Location == location })
+}
+
+// offerAt works out one location's offer. stopped says why there is none; a listing that stops being offered gets one last
+// offer of 0, unless its channel is to be left as it is.
+func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped string) {
+	o := l.offer(at.location)
+	counters := o.counters
+	o.counters = false
+	if stopped != "" {
+		leave := ch.def.WhenStopped == record.StopLeave
+		if o.version == 0 || leave || o.stopped && !counters {
+			if o.version != 0 && !o.stopped {
+				o.stopped = true
+				a.changes.listing(a.pool, s)
+			}
+			return
+		}
+		rec := a.emit(s, l, ch, o, 0, true, stopped)
+		rec.Inputs = record.OfferInputs{Outlets: rec.Inputs.Outlets[:0], Percent: 100}
+		return
+	}
+
+	policy := offer.PolicyAt(l.def.Policies, ch.def.Policies, a.pool.clock)
+	available := availableAt(s, at.offered, nil)
+	held := a.waitingFor(s, at.offered)
+	quantity, reason := offer.Quantity(available, held, policy)
+	if o.version != 0 && !o.stopped && o.quantity == quantity && !counters {
+		return
+	}
+	rec := a.emit(s, l, ch, o, quantity, false, reason)
+	inputs := rec.Inputs.Outlets[:0]
+	availableAt(s, at.offered, &inputs)
+	rec.Inputs = record.OfferInputs{
+		Outlets: inputs, Waiting: held, Buffer: policy.Buffer, Percent: policy.Percent, Cap: policy.Cap, Floor: policy.Floor,
+	}
+}
+
+// emit moves the listing's offer and fills the run's record of it, but for the inputs.
+func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *record.Offer {
+	o.version, o.quantity, o.stopped = a.version, quantity, stopped
+	a.changes.listing(a.pool, s)
+	rec := a.changes.offer(s, l.channel, o)
+	*rec = record.Offer{
+		Pool: a.pool.id, Channel: l.channel, Account: ch.def.AccountID(), SKU: s.id, Location: o.location,
+		Version: a.version, ChangedAt: a.pool.clock, Quantity: quantity, Sold: o.sold, Released: o.released, Reason: reason,
+		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets}, ChannelIDs: l.def.ChannelIDs, Stopped: stopped, Times: a.times(),
+	}
+	return rec
+}
+
+// availableAt sums what the outlets may still promise to customers: per outlet, on hand less reserved less safety stock, not
+// below 0. into, where given, collects each outlet's part, in the order of the outlets' ids.
+func availableAt(s *sku, outlets outletSet, into *[]record.OfferOutlet) stock.Quantity {
+	var sum stock.Quantity
+	for i := range s.levels {
+		l := &s.levels[i]
+		if !outlets.has(l.outlet) {
+			continue
+		}
+		available := max(0, l.onHand-l.reserved-l.outlet.def.SafetyStock)
+		sum += available
+		if into != nil && (l.onHand != 0 || l.reserved != 0) {
+			*into = append(*into, record.OfferOutlet{
+				Outlet: l.outlet.def.Outlet, OnHand: l.onHand, Reserved: l.reserved,
+				SafetyStock: l.outlet.def.SafetyStock, Available: available,
+			})
+		}
+	}
+	return sum
+}
+
+// waitingFor sums the waiting units of the SKU that only outlets of this set could serve: showing them again would sell
+// them twice.
+func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
+	var sum stock.Quantity
+	for _, w := range s.waiting {
+		candidates := a.pool.candidates(w.channel, w.outlet)
+		only := len(candidates) > 0
+		for _, o := range candidates {
+			if !outlets.has(o) {
+				only = false
+				break
+			}
+		}
+		if only {
+			sum += w.quantity
+		}
+	}
+	return sum
+}

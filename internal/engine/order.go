@@ -1,0 +1,486 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/allocation"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// An order is the row of one channel's order. version 0: only an early despatch has named it so far.
+type order struct {
+	key          string // OrderID(channel, id)
+	channel, id  string
+	version      stock.Version // of its last change
+	status       record.OrderStatus
+	updatedAt    stock.Instant
+	readAt       stock.Instant
+	placedAt     stock.Instant
+	fulfilledBy  record.Fulfiller
+	lines        []line // by id
+	decision     record.Decision
+	fulfilments  []fulfilment // in the order they came
+	early        bool         // the fulfilments wait for the order's first snapshot
+	counted      bool         // it has been in a status that counts at its channel
+	changed, due bool         // by the run: the row; the record as well
+	changedAt    stock.Instant
+	times        record.Times
+}
+
+// A line is one order line. What the channel and the warehouse report as despatched is kept apart, since each tells of the
+// same parcels under its own name: the larger of the two counts.
+type line struct {
+	id, sku, location string
+	outlet            string // the only one that may serve it, "" for any
+	ordered           stock.Quantity
+	byChannel         stock.Quantity // despatched, as the channel reports it in total
+	byWarehouse       stock.Quantity // despatched, summed over the warehouse's own reports
+	fulfilled         stock.Quantity // despatched and taken off the shelf
+	waiting           stock.Quantity
+	sold, released    stock.Quantity // this line's part of its listing's counters
+	allocations       []allocated    // in the order they were decided
+}
+
+type allocated struct {
+	outlet              string
+	quantity, fulfilled stock.Quantity // promised in all, and despatched of those
+}
+
+func (al *allocated) open() stock.Quantity { return al.quantity - al.fulfilled }
+
+// promised is what the line's allocations still have to despatch.
+func (l *line) promised() stock.Quantity {
+	var sum stock.Quantity
+	for i := range l.allocations {
+		sum += l.allocations[i].open()
+	}
+	return sum
+}
+
+// A fulfilment is a despatch that was reported, kept by id so that a second report of it changes nothing.
+type fulfilment struct {
+	id    string
+	early *record.Fulfilment // the report itself, while it waits for its order
+}
+
+func (o *order) line(id string) *line {
+	i, ok := slices.BinarySearchFunc(o.lines, id, func(l line, id string) int { return strings.Compare(l.id, id) })
+	if !ok {
+		return nil
+	}
+	return &o.lines[i]
+}
+
+// order compares a snapshot with what is stored and applies the difference: new quantity is allocated or waits, smaller
+// quantity and a cancel give back, and what the channel says was despatched leaves the shelf.
+func (a *applying) order(in *record.Order) {
+	p := a.pool
+	readAt := in.ReadAt
+	if readAt == 0 {
+		readAt = a.entry.EntryTime
+	}
+	key := OrderID(in.Channel, in.OrderID)
+	o := p.orders[key]
+	if o != nil && !o.early && (in.UpdatedAt < o.updatedAt || in.UpdatedAt == o.updatedAt && readAt <= o.readAt) {
+		return
+	}
+	first := o == nil || o.early
+	if first && !a.counts(in) && !a.lowers(in.Channel, in.Status) {
+		return // a status that this channel's orders do not count in, of an order nobody has seen
+	}
+	if o == nil {
+		o = &order{key: key, channel: in.Channel, id: in.OrderID}
+		p.orders[key] = o
+	}
+	before := o.fingerprint()
+	o.status, o.updatedAt, o.readAt, o.placedAt, o.fulfilledBy = in.Status, in.UpdatedAt, readAt, in.PlacedAt, in.FulfilledBy
+	a.changes.order(p, o)
+
+	a.mergeLines(o, in)
+	for i := range o.lines {
+		a.ledger(o, &o.lines[i], in)
+	}
+	if o.early {
+		o.early = false
+		a.applyEarly(o)
+	}
+	o.counted = o.counted || a.counts(in)
+	for i := range o.lines {
+		a.target(o, &o.lines[i])
+	}
+	a.allocate(o)
+	if first || o.fingerprint() != before {
+		a.stamp(o)
+	}
+}
+
+// stamp marks the order's outputs as changed by this entry.
+func (a *applying) stamp(o *order) {
+	o.version, o.changedAt, o.times = a.version, a.pool.clock, a.times()
+	o.due = true
+	a.changes.order(a.pool, o)
+}
+
+// fingerprint sums up what an allocation record shows of the order, to tell whether a snapshot changed anything.
+func (o *order) fingerprint() string {
+	var p packer
+	p.uint(uint64(o.status))
+	for i := range o.lines {
+		o.lines[i].pack(&p)
+	}
+	return string(p.b)
+}
+
+// counts reports whether an order of this status counts at its channel.
+func (a *applying) counts(in *record.Order) bool {
+	ch, ok := a.pool.channels[in.Channel]
+	if !ok {
+		return in.Status != record.Shipped && in.Status != record.Archived
+	}
+	statuses := ch.def.CountStatuses.Merchant
+	if in.FulfilledBy == record.ByChannel {
+		statuses = ch.def.CountStatuses.Channel
+	}
+	return slices.Contains(statuses, in.Status)
+}
+
+// lowers reports whether the channel has lowered its own level for an order of this status.
+func (a *applying) lowers(channelID string, status record.OrderStatus) bool {
+	ch, ok := a.pool.channels[channelID]
+	if !ok {
+		return status == record.Pending || status == record.Open || status == record.Shipped
+	}
+	return slices.Contains(ch.def.LoweringStatuses, status)
+}
+
+// mergeLines brings the stored lines up to the snapshot: quantities as ordered now, 0 for a line that is no longer there.
+// A line whose SKU changed is another line: the old one is given back first.
+func (a *applying) mergeLines(o *order, in *record.Order) {
+	for i := range o.lines {
+		o.lines[i].ordered = 0
+	}
+	for _, l := range in.Lines {
+		stored := o.line(l.LineID)
+		if stored != nil && stored.sku != l.SKU {
+			a.release(o, stored, stored.promised()+stored.waiting)
+			a.releaseCounters(o, stored)
+			*stored = line{id: l.LineID, sku: l.SKU}
+		}
+		if stored == nil {
+			i, _ := slices.BinarySearchFunc(o.lines, l.LineID, func(x line, id string) int { return strings.Compare(x.id, id) })
+			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: l.SKU})
+			stored = &o.lines[i]
+		}
+		stored.outlet, stored.location, stored.ordered = l.Outlet, l.Location, l.Quantity
+		stored.byChannel = max(stored.byChannel, l.Fulfilled)
+		if in.Status == record.Shipped {
+			stored.byChannel = max(stored.byChannel, l.Quantity)
+		}
+	}
+}
+
+// ledger moves the listing's sold and released counters by what this snapshot says of the line. They count what the
+// channel's own level went through, whatever the pool's policies count.
+func (a *applying) ledger(o *order, l *line, in *record.Order) {
+	if in.FulfilledBy == record.ByChannel {
+		return
+	}
+	net := l.sold - l.released
+	switch {
+	case in.Status == record.Cancelled:
+		if l.sold < l.ordered { // first seen cancelled: it was sold and given back in between
+			a.addCounters(o, l, l.ordered-l.sold, 0)
+		}
+		net = l.sold - l.released
+		if kept := min(net, max(l.byChannel, l.byWarehouse)); kept < net {
+			a.addCounters(o, l, 0, net-kept)
+		}
+	case a.lowers(in.Channel, in.Status):
+		if l.ordered > net {
+			a.addCounters(o, l, l.ordered-net, 0)
+		} else if l.ordered < net {
+			a.addCounters(o, l, 0, net-l.ordered)
+		}
+	}
+}
+
+func (a *applying) releaseCounters(o *order, l *line) {
+	if net := l.sold - l.released; net > 0 {
+		a.addCounters(o, l, 0, net)
+	}
+}
+
+func (a *applying) addCounters(o *order, l *line, sold, released stock.Quantity) {
+	l.sold += sold
+	l.released += released
+	s := a.pool.sku(l.sku)
+	of := s.listing(o.channel).offer(a.locationOf(o.channel, l.location))
+	of.sold += sold
+	of.released += released
+	of.counters = true
+	a.changes.listing(a.pool, s)
+	a.pool.note(s)
+	a.pool.touch(s)
+}
+
+// locationOf returns the channel location whose level an order line lowered: the one it names, else the channel's first.
+func (a *applying) locationOf(channelID, location string) string {
+	ch, ok := a.pool.channels[channelID]
+	if !ok || len(ch.def.Locations) == 0 {
+		return ""
+	}
+	if location != "" && hasLocation(&ch.def, location) {
+		return location
+	}
+	return ch.def.Locations[0].Location
+}
+
+// target brings the line to what the order's status asks for: despatches what the channel says was, gives back what is no
+// longer wanted, and lets new units wait until allocate finds them an outlet.
+func (a *applying) target(o *order, l *line) {
+	if o.fulfilledBy == record.ByChannel {
+		a.channelDespatch(o, l)
+		return
+	}
+	if !o.counted {
+		return
+	}
+	if shipped := min(max(l.byChannel, l.byWarehouse), max(l.ordered, l.fulfilled)); shipped > l.fulfilled {
+		a.despatch(o, l, "", shipped-l.fulfilled)
+	}
+	wanted := l.ordered
+	switch {
+	case o.status == record.Archived,
+		o.status == record.Cancelled && a.pool.settings.ReleaseOn == record.OnCancel,
+		o.status == record.Shipped:
+		wanted = l.fulfilled
+	}
+	open := l.promised() + l.waiting
+	switch need := wanted - l.fulfilled - open; {
+	case need > 0:
+		a.await(o, l, need)
+		a.demand(l.sku, need)
+	case need < 0:
+		a.release(o, l, -need)
+	}
+}
+
+// demand moves a SKU's units on order.
+func (a *applying) demand(id string, delta stock.Quantity) {
+	s := a.pool.sku(id)
+	a.pool.note(s)
+	s.onOrder += delta
+	a.pool.count(s)
+}
+
+// await puts units of the line at the end of its SKU's queue, or adds them to where it stands there already.
+func (a *applying) await(o *order, l *line, units stock.Quantity) {
+	l.waiting += units
+	s := a.pool.sku(l.sku)
+	a.pool.count(s)
+	for i := range s.waiting {
+		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
+			w.quantity, w.outlet = l.waiting, l.outlet
+			return
+		}
+	}
+	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, quantity: units})
+}
+
+// unawait takes units of the line out of the queue.
+func (a *applying) unawait(o *order, l *line, units stock.Quantity) {
+	l.waiting -= units
+	s := a.pool.sku(l.sku)
+	a.pool.count(s)
+	for i := range s.waiting {
+		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
+			if w.quantity -= units; w.quantity <= 0 {
+				s.waiting = slices.Delete(s.waiting, i, i+1)
+			}
+			return
+		}
+	}
+}
+
+// release gives units of the line back: those that wait first, then the newest promises.
+func (a *applying) release(o *order, l *line, units stock.Quantity) {
+	a.demand(l.sku, -units)
+	if w := min(units, l.waiting); w > 0 {
+		a.unawait(o, l, w)
+		units -= w
+	}
+	for i := len(l.allocations) - 1; i >= 0 && units > 0; i-- {
+		al := &l.allocations[i]
+		back := min(units, al.open())
+		if back == 0 {
+			continue
+		}
+		units -= back
+		al.quantity -= back
+		a.unreserve(l.sku, al.outlet, back)
+		if al.quantity == 0 {
+			l.allocations = slices.Delete(l.allocations, i, i+1)
+		}
+	}
+}
+
+func (a *applying) unreserve(id, outletID string, units stock.Quantity) {
+	s := a.pool.sku(id)
+	ou, _ := a.pool.outlet(outletID)
+	s.level(ou).reserved -= units
+	s.freed = true
+	a.pool.count(s)
+}
+
+// allocate looks for outlets for whatever of the order waits: lines that name their outlet each at that one, the rest
+// together. It reports whether anything was promised.
+func (a *applying) allocate(o *order) bool {
+	if o.status != record.Pending && o.status != record.Open {
+		return false
+	}
+	served := false
+	pins := make([]string, 0, 1)
+	for i := range o.lines {
+		if l := &o.lines[i]; l.waiting > 0 && !slices.Contains(pins, l.outlet) {
+			pins = append(pins, l.outlet)
+		}
+	}
+	for _, pin := range pins {
+		if a.allocateGroup(o, pin) {
+			served = true
+		}
+	}
+	return served
+}
+
+func (a *applying) allocateGroup(o *order, pin string) bool {
+	var needs []allocation.Need
+	var lines []*line
+	var skus []*sku
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.waiting == 0 || l.outlet != pin {
+			continue
+		}
+		s := a.pool.sku(l.sku)
+		at := slices.Index(skus, s)
+		if at < 0 {
+			at = len(skus)
+			skus = append(skus, s)
+		}
+		needs = append(needs, allocation.Need{LineID: l.id, SKU: at, Quantity: l.waiting})
+		lines = append(lines, l)
+	}
+	candidates := a.pool.candidates(o.channel, pin)
+	outlets := make([]allocation.Outlet, len(candidates))
+	for i, ou := range candidates {
+		outlets[i] = allocation.Outlet{ID: ou.def.Outlet, Free: make([]stock.Quantity, len(skus))}
+		for j, s := range skus {
+			at := s.at(ou)
+			outlets[i].Free[j] = at.free()
+		}
+	}
+	result := allocation.OneOutlet(needs, outlets)
+	decision := record.Decision{Rule: result.Rule, Exact: result.Exact, Candidates: result.Candidates}
+	if result.Chosen < 0 {
+		// An order that goes on waiting keeps what was said of it when it began to: its record changes with its units only.
+		if o.decision.Rule == "" {
+			o.decision = decision
+		}
+		return false
+	}
+	o.decision = decision
+	chosen := candidates[result.Chosen]
+	for _, l := range lines {
+		units := l.waiting
+		a.unawait(o, l, units)
+		l.promise(chosen.def.Outlet, units)
+		s := a.pool.sku(l.sku)
+		s.level(chosen).reserved += units
+		a.pool.count(s)
+	}
+	return true
+}
+
+// promise adds units to the line's allocation at the outlet.
+func (l *line) promise(outletID string, units stock.Quantity) {
+	for i := range l.allocations {
+		if l.allocations[i].outlet == outletID {
+			l.allocations[i].quantity += units
+			return
+		}
+	}
+	l.allocations = append(l.allocations, allocated{outlet: outletID, quantity: units})
+}
+
+// serveWaiting gives what became free of the SKU to the orders that wait for it, first come first served.
+func (a *applying) serveWaiting(s *sku) {
+	if len(s.waiting) == 0 {
+		return
+	}
+	keys := make([]string, 0, len(s.waiting))
+	for _, w := range s.waiting {
+		keys = append(keys, w.order)
+	}
+	for _, key := range slices.Compact(keys) {
+		if !s.anyFree() {
+			return
+		}
+		if o := a.pool.orders[key]; o != nil && a.allocate(o) {
+			a.stamp(o)
+		}
+	}
+}
+
+func (s *sku) anyFree() bool {
+	for i := range s.levels {
+		if s.levels[i].free() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// allocation fills r with what the order's record says.
+func (o *order) allocation(pool string, r *record.Allocation) {
+	*r = record.Allocation{
+		Pool: pool, Channel: o.channel, OrderID: o.id, State: o.state(), Version: o.version, ChangedAt: o.changedAt,
+		UpdatedAt: o.updatedAt, FulfilledBy: o.fulfilledBy, Decision: o.decision, Times: o.times, Lines: r.Lines[:0],
+	}
+	for i := range o.lines {
+		l := &o.lines[i]
+		out := record.AllocationLine{LineID: l.id, SKU: l.sku, Ordered: l.ordered, Waiting: l.waiting, Fulfilled: l.fulfilled}
+		for _, al := range l.allocations {
+			out.Allocations = append(out.Allocations, record.LineAllocation{Outlet: al.outlet, Quantity: al.quantity, Fulfilled: al.fulfilled})
+		}
+		slices.SortFunc(out.Allocations, func(a, b record.LineAllocation) int { return strings.Compare(a.Outlet, b.Outlet) })
+		r.Lines = append(r.Lines, out)
+	}
+}
+
+// state is the order's status, but for an open order of which something was despatched.
+func (o *order) state() record.OrderStatus {
+	if o.status != record.Open && o.status != record.Pending {
+		return o.status
+	}
+	shipped, left := false, false
+	for i := range o.lines {
+		l := &o.lines[i]
+		shipped = shipped || l.fulfilled > 0
+		left = left || l.waiting > 0 || l.promised() > 0
+	}
+	switch {
+	case shipped && left:
+		return record.PartiallyShipped
+	case shipped:
+		return record.Shipped
+	}
+	return o.status
+}
+
+func (a *applying) describe(o *order) string {
+	return fmt.Sprintf("order %q of channel %q", o.id, o.channel)
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// Rows are packed as varints and length-prefixed strings behind one byte that names the layout.
+const rowLayout = 1
+
+type packer struct{ b []byte }
+
+func (p *packer) uint(v uint64)           { p.b = binary.AppendUvarint(p.b, v) }
+func (p *packer) int(v int64)             { p.b = binary.AppendVarint(p.b, v) }
+func (p *packer) qty(q stock.Quantity)    { p.int(int64(q)) }
+func (p *packer) instant(i stock.Instant) { p.int(int64(i)) }
+func (p *packer) text(s string)           { p.uint(uint64(len(s))); p.b = append(p.b, s...) }
+func (p *packer) bool(v bool) {
+	if v {
+		p.b = append(p.b, 1)
+		return
+	}
+	p.b = append(p.b, 0)
+}
+
+// An unpacker reads what a packer wrote. After the first thing that does not fit, bad is set and everything reads as zero.
+type unpacker struct {
+	b   []byte
+	bad bool
+}
+
+func (u *unpacker) fail() { u.bad, u.b = true, nil }
+
+func (u *unpacker) uint() uint64 {
+	v, n := binary.Uvarint(u.b)
+	if n <= 0 {
+		u.fail()
+		return 0
+	}
+	u.b = u.b[n:]
+	return v
+}
+
+func (u *unpacker) int() int64 {
+	v, n := binary.Varint(u.b)
+	if n <= 0 {
+		u.fail()
+		return 0
+	}
+	u.b = u.b[n:]
+	return v
+}
+
+func (u *unpacker) qty() stock.Quantity    { return stock.Quantity(u.int()) }
+func (u *unpacker) instant() stock.Instant { return stock.Instant(u.int()) }
+func (u *unpacker) text() string           { return string(u.bytes()) }
+
+func (u *unpacker) bytes() []byte {
+	n := u.uint()
+	if n > uint64(len(u.b)) {
+		u.fail()
+		return nil
+	}
+	v := u.b[:n]
+	u.b = u.b[n:]
+	return v
+}
+
+func (u *unpacker) bool() bool {
+	if len(u.b) == 0 || u.b[0] > 1 {
+		u.fail()
+		return false
+	}
+	v := u.b[0] == 1
+	u.b = u.b[1:]
+	return v
+}
+
+// count reads how many items follow, each of at least one byte, so that a corrupt row cannot ask for more memory than it has.
+func (u *unpacker) count() int {
+	n := u.uint()
+	if n > uint64(len(u.b)) {
+		u.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// layout reads the leading layout byte.
+func (u *unpacker) layout() {
+	if len(u.b) == 0 || u.b[0] != rowLayout {
+		u.fail()
+		return
+	}
+	u.b = u.b[1:]
+}
+
+// done returns an error that wraps ErrInvariant unless everything was read and fitted.
+func (u *unpacker) done(key RowKey) error {
+	if u.bad || len(u.b) != 0 {
+		return fmt.Errorf("row %s of pool %q in table %d does not decode: %w", key.ID, key.Pool, key.Table, ErrInvariant)
+	}
+	return nil
+}

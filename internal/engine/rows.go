@@ -1,0 +1,526 @@
+package engine
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// The ids of the rows of TablePool.
+const (
+	clockRow    = "clock"
+	settingsRow = "settings"
+)
+
+func outletRow(id string) string  { return "outlet/" + id }
+func channelRow(id string) string { return "channel/" + id }
+func sourceRow(id string) string  { return "source/" + id }
+func originRow(k originKey) string {
+	return "origin/" + k.topicID + "/" + strconv.Itoa(int(k.partition))
+}
+
+// EachRow calls f with the present value of every row that changed, in an order that depends on the journal only. The value
+// is valid during the call.
+func (s *State) EachRow(c *Changes, f func(RowWrite)) {
+	p := &c.packed
+	put := func(table Table, pool *pool, id string) {
+		f(RowWrite{RowKey{table, pool.id, id}, p.b})
+		p.b = p.b[:0]
+	}
+	for _, pl := range c.clocks {
+		p.instant(pl.clock)
+		put(TablePool, pl, clockRow)
+	}
+	for _, x := range c.pools {
+		x.pool.packPoolRow(p, x.id)
+		put(TablePool, x.pool, x.id)
+	}
+	for _, x := range c.origins {
+		p.int(x.pool.origins[x.key].offset)
+		put(TablePool, x.pool, originRow(x.key))
+	}
+	for _, x := range c.sources {
+		x.mark.appendTo(p)
+		put(TablePool, x.pool, sourceRow(x.id))
+	}
+	for _, x := range c.seen {
+		if x.gone {
+			f(RowWrite{RowKey{TableSeen, x.pool.id, x.id}, nil})
+			continue
+		}
+		p.uint(uint64(x.version))
+		p.instant(x.at)
+		put(TableSeen, x.pool, x.id)
+	}
+	for _, x := range c.stocks {
+		p.b = x.sku.appendJSON(p.b)
+		put(TableStock, x.pool, x.sku.id)
+	}
+	for _, x := range c.listed {
+		x.sku.packListings(p)
+		put(TableListings, x.pool, x.sku.id)
+	}
+	for _, x := range c.orders {
+		x.order.pack(p)
+		put(TableOrders, x.pool, x.order.key)
+	}
+}
+
+// LoadPool makes the pool known with every stored row of its TablePool and TableSeen, and with the ids (the values are not
+// looked at) of its TableStock and TableListings; none for a new pool. It keeps no slice. It returns an error that wraps
+// ErrInvariant for a row that does not decode.
+func (s *State) LoadPool(id string, rows []RowWrite) error {
+	p := newPool(id)
+	for _, r := range rows {
+		var err error
+		switch r.Table {
+		case TablePool:
+			err = p.loadPoolRow(r)
+		case TableSeen:
+			u := unpacker{b: r.Value}
+			p.seen.queue = append(p.seen.queue, seenID{id: r.ID, version: stock.Version(u.uint()), at: u.instant()})
+			p.seen.ids[r.ID] = struct{}{}
+			err = u.done(r.RowKey)
+		case TableStock, TableListings:
+			p.index.add(r.ID)
+		default:
+			err = fmt.Errorf("table %d is not loaded with a pool: %w", r.Table, ErrInvariant)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(p.seen.queue, func(a, b seenID) int {
+		if a.version != b.version {
+			if a.version < b.version {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.id, b.id)
+	})
+	s.pools[id] = p
+	return nil
+}
+
+// Load puts one stored row of TableStock, TableListings or TableOrders into memory; a nil value says that the row does not
+// exist. A row that is already in memory is left as it is: memory is never older than the store. It keeps no slice. It
+// returns an error that wraps ErrInvariant for a row that does not decode, or whose pool was not loaded.
+func (s *State) Load(key RowKey, value []byte) error {
+	p, ok := s.pools[key.Pool]
+	if !ok {
+		return fmt.Errorf("row %q: pool %q is not loaded: %w", key.ID, key.Pool, ErrInvariant)
+	}
+	switch key.Table {
+	case TableStock:
+		x := p.sku(key.ID)
+		if x.hasStock {
+			return nil
+		}
+		x.hasStock = true
+		if value != nil && !p.parseStock(x, value) {
+			return fmt.Errorf("stock row of %q in pool %q does not decode: %w", key.ID, key.Pool, ErrInvariant)
+		}
+	case TableListings:
+		x := p.sku(key.ID)
+		if x.hasListings {
+			return nil
+		}
+		x.hasListings = true
+		if value != nil {
+			return x.loadListings(key, value)
+		}
+	case TableOrders:
+		if _, held := p.orders[key.ID]; held {
+			return nil
+		}
+		if value == nil {
+			p.orders[key.ID] = nil
+			return nil
+		}
+		return p.loadOrder(key, value)
+	default:
+		return fmt.Errorf("table %d is loaded with its pool: %w", key.Table, ErrInvariant)
+	}
+	return nil
+}
+
+func (p *pool) packPoolRow(out *packer, id string) {
+	kind, name, _ := strings.Cut(id, "/")
+	switch {
+	case id == settingsRow:
+		out.b = codec.AppendEvent(out.b, &record.Event{Pool: &p.settings})
+	case kind == "outlet":
+		o := p.outlets[name]
+		out.bool(o.declared)
+		out.b = codec.AppendEvent(out.b, &record.Event{Outlet: &o.def})
+	case kind == "channel":
+		out.b = codec.AppendEvent(out.b, &record.Event{Channel: &p.channels[name].def})
+	}
+}
+
+func (p *pool) loadPoolRow(r RowWrite) error {
+	u := unpacker{b: r.Value}
+	kind, name, _ := strings.Cut(r.ID, "/")
+	var e record.Event
+	event := func() error {
+		if err := codec.DecodeEvent(u.b, &e); err != nil {
+			return fmt.Errorf("row %q of pool %q: %w: %w", r.ID, r.Pool, err, ErrInvariant)
+		}
+		u.b = nil
+		return nil
+	}
+	switch {
+	case r.ID == clockRow:
+		p.clock = u.instant()
+	case r.ID == settingsRow:
+		if err := event(); err != nil {
+			return err
+		}
+		u.bad = e.Pool == nil
+		if e.Pool != nil {
+			p.settings = *e.Pool
+		}
+	case kind == "outlet":
+		declared := u.bool()
+		if err := event(); err != nil {
+			return err
+		}
+		u.bad = e.Outlet == nil
+		if e.Outlet != nil {
+			p.addOutlet(&outlet{def: *e.Outlet, declared: declared})
+		}
+	case kind == "channel":
+		if err := event(); err != nil {
+			return err
+		}
+		u.bad = e.Channel == nil
+		if e.Channel != nil {
+			p.channels[name] = &channel{def: *e.Channel}
+		}
+	case kind == "origin":
+		topicID, partition, _ := strings.Cut(name, "/")
+		n, err := strconv.ParseInt(partition, 10, 32)
+		u.bad = err != nil
+		p.origins[originKey{topicID, int32(n)}] = &originMark{offset: u.int()}
+	case kind == "source":
+		m := &sourceMark{}
+		m.read(&u)
+		p.sources[name] = m
+	default:
+		u.bad = true
+	}
+	return u.done(r.RowKey)
+}
+
+// appendJSON writes the public form of the row: what a storefront reads, with the waiting queue packed under "_". Outlets
+// with nothing in them are left out, and so is an empty queue.
+func (s *sku) appendJSON(b []byte) []byte {
+	b = append(b, `{"version":`...)
+	b = strconv.AppendUint(b, uint64(s.version), 10)
+	b = append(b, `,"on_order":`...)
+	b = strconv.AppendInt(b, int64(s.onOrder), 10)
+	var onHand stock.Quantity
+	for i := range s.levels {
+		if !s.levels[i].outlet.def.ChannelOwned {
+			onHand += s.levels[i].onHand
+		}
+	}
+	b = append(b, `,"backordered":`...)
+	b = strconv.AppendInt(b, int64(max(0, s.onOrder-onHand)), 10)
+	b = append(b, `,"outlets":{`...)
+	first := true
+	for i := range s.levels {
+		l := &s.levels[i]
+		if l.onHand == 0 && l.reserved == 0 {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = appendQuoted(b, stream.EscapeID(l.outlet.def.Outlet))
+		b = append(b, ':', '[')
+		b = strconv.AppendInt(b, int64(l.onHand), 10)
+		b = append(b, ',')
+		b = strconv.AppendInt(b, int64(l.reserved), 10)
+		b = append(b, ']')
+	}
+	b = append(b, '}')
+	if len(s.waiting) > 0 {
+		var p packer
+		p.b = append(p.b, rowLayout)
+		p.uint(uint64(len(s.waiting)))
+		for _, w := range s.waiting {
+			p.text(w.order)
+			p.text(w.line)
+			p.text(w.channel)
+			p.text(w.outlet)
+			p.qty(w.quantity)
+		}
+		b = append(b, `,"_":"`...)
+		b = base64.RawStdEncoding.AppendEncode(b, p.b)
+		b = append(b, '"')
+	}
+	return append(b, '}')
+}
+
+// appendQuoted writes an escaped id as a JSON string; control characters are percent-encoded already.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := range len(s) {
+		if c := s[i]; c == '"' || c == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+	}
+	return append(b, '"')
+}
+
+// parseStock reads what appendJSON wrote, byte by byte: the row is ours and has one form.
+func (p *pool) parseStock(s *sku, b []byte) bool {
+	r := rowReader{b: b}
+	r.expect(`{"version":`)
+	s.version = stock.Version(r.number())
+	r.expect(`,"on_order":`)
+	s.onOrder = stock.Quantity(r.number())
+	r.expect(`,"backordered":`)
+	r.number()
+	r.expect(`,"outlets":{`)
+	for !r.bad && !r.skip(`}`) {
+		if len(s.levels) > 0 {
+			r.expect(`,`)
+		}
+		id := stream.SplitKey(r.quoted())[0]
+		r.expect(`:[`)
+		onHand := stock.Quantity(r.number())
+		r.expect(`,`)
+		reserved := stock.Quantity(r.number())
+		r.expect(`]`)
+		if r.bad {
+			return false
+		}
+		o, known := p.outlet(id)
+		if !known {
+			return false
+		}
+		s.levels = append(s.levels, level{outlet: o, onHand: onHand, reserved: reserved})
+	}
+	if r.skip(`,"_":`) {
+		packed, err := base64.RawStdEncoding.DecodeString(r.quoted())
+		u := unpacker{b: packed, bad: err != nil}
+		u.layout()
+		for range u.count() {
+			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), outlet: u.text(), quantity: u.qty()})
+		}
+		if u.bad || len(u.b) > 0 {
+			return false
+		}
+	}
+	r.expect(`}`)
+	return !r.bad && len(r.b) == 0
+}
+
+// A rowReader reads the fixed form of a stock row.
+type rowReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *rowReader) skip(lit string) bool {
+	if len(r.b) >= len(lit) && string(r.b[:len(lit)]) == lit {
+		r.b = r.b[len(lit):]
+		return true
+	}
+	return false
+}
+
+func (r *rowReader) expect(lit string) {
+	if !r.skip(lit) {
+		r.bad = true
+	}
+}
+
+func (r *rowReader) number() int64 {
+	n := 0
+	for n < len(r.b) && (r.b[n] == '-' || r.b[n] >= '0' && r.b[n] <= '9') {
+		n++
+	}
+	v, err := strconv.ParseInt(string(r.b[:n]), 10, 64)
+	if err != nil {
+		r.bad = true
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *rowReader) quoted() string {
+	r.expect(`"`)
+	var out []byte
+	for i := 0; i < len(r.b); i++ {
+		switch c := r.b[i]; {
+		case c == '\\' && i+1 < len(r.b):
+			i++
+			out = append(out, r.b[i])
+		case c == '"':
+			r.b = r.b[i+1:]
+			return string(out)
+		default:
+			out = append(out, c)
+		}
+	}
+	r.bad = true
+	return ""
+}
+
+func (s *sku) packListings(p *packer) {
+	p.b = append(p.b, rowLayout)
+	p.uint(uint64(len(s.listings)))
+	for i := range s.listings {
+		l := &s.listings[i]
+		p.text(l.channel)
+		p.uint(uint64(len(l.packed)))
+		p.b = append(p.b, l.packed...)
+		p.uint(uint64(len(l.offers)))
+		for _, o := range l.offers {
+			p.text(o.location)
+			p.uint(uint64(o.version))
+			p.qty(o.quantity)
+			p.qty(o.sold)
+			p.qty(o.released)
+			p.bool(o.stopped)
+		}
+	}
+}
+
+func (s *sku) loadListings(key RowKey, value []byte) error {
+	u := unpacker{b: value}
+	u.layout()
+	for range u.count() {
+		l := listing{channel: u.text()}
+		if l.packed = slices.Clone(u.bytes()); len(l.packed) > 0 {
+			var e record.Event
+			if err := codec.DecodeEvent(l.packed, &e); err != nil || e.Listing == nil {
+				return fmt.Errorf("listing row of %q in pool %q: %w", key.ID, key.Pool, ErrInvariant)
+			}
+			l.declared, l.def = true, *e.Listing
+		}
+		for range u.count() {
+			l.offers = append(l.offers, offerState{
+				location: u.text(), version: stock.Version(u.uint()), quantity: u.qty(), sold: u.qty(), released: u.qty(), stopped: u.bool(),
+			})
+		}
+		s.listings = append(s.listings, l)
+	}
+	return u.done(key)
+}
+
+func (o *order) pack(p *packer) {
+	p.b = append(p.b, rowLayout)
+	p.text(o.channel)
+	p.text(o.id)
+	p.uint(uint64(o.version))
+	p.uint(uint64(o.status))
+	p.instant(o.updatedAt)
+	p.instant(o.readAt)
+	p.instant(o.placedAt)
+	p.uint(uint64(o.fulfilledBy))
+	p.bool(o.early)
+	p.bool(o.counted)
+	p.uint(uint64(len(o.lines)))
+	for i := range o.lines {
+		o.lines[i].pack(p)
+	}
+	p.text(o.decision.Rule)
+	p.bool(o.decision.Exact)
+	p.uint(uint64(len(o.decision.Candidates)))
+	for _, c := range o.decision.Candidates {
+		p.text(c.Outlet)
+		p.uint(uint64(len(c.Lacks)))
+		for _, l := range c.Lacks {
+			p.text(l.LineID)
+			p.qty(l.Quantity)
+		}
+	}
+	p.uint(uint64(len(o.fulfilments)))
+	for _, f := range o.fulfilments {
+		p.text(f.id)
+		if f.early == nil {
+			p.text("")
+			continue
+		}
+		p.text(string(codec.AppendEvent(nil, &record.Event{Fulfilment: f.early})))
+	}
+}
+
+func (l *line) pack(p *packer) {
+	p.text(l.id)
+	p.text(l.sku)
+	p.text(l.location)
+	p.text(l.outlet)
+	for _, q := range [...]stock.Quantity{l.ordered, l.byChannel, l.byWarehouse, l.fulfilled, l.waiting, l.sold, l.released} {
+		p.qty(q)
+	}
+	p.uint(uint64(len(l.allocations)))
+	for _, al := range l.allocations {
+		p.text(al.outlet)
+		p.qty(al.quantity)
+		p.qty(al.fulfilled)
+	}
+}
+
+func (l *line) read(u *unpacker) {
+	l.id, l.sku, l.location, l.outlet = u.text(), u.text(), u.text(), u.text()
+	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
+		*q = u.qty()
+	}
+	for range u.count() {
+		l.allocations = append(l.allocations, allocated{outlet: u.text(), quantity: u.qty(), fulfilled: u.qty()})
+	}
+}
+
+func (p *pool) loadOrder(key RowKey, value []byte) error {
+	u := unpacker{b: value}
+	u.layout()
+	o := &order{
+		key: key.ID, channel: u.text(), id: u.text(), version: stock.Version(u.uint()), status: record.OrderStatus(u.uint()),
+		updatedAt: u.instant(), readAt: u.instant(), placedAt: u.instant(), fulfilledBy: record.Fulfiller(u.uint()),
+		early: u.bool(), counted: u.bool(),
+	}
+	for range u.count() {
+		var l line
+		l.read(&u)
+		o.lines = append(o.lines, l)
+	}
+	o.decision.Rule, o.decision.Exact = u.text(), u.bool()
+	for range u.count() {
+		c := record.Candidate{Outlet: u.text()}
+		for range u.count() {
+			c.Lacks = append(c.Lacks, record.Lack{LineID: u.text(), Quantity: u.qty()})
+		}
+		o.decision.Candidates = append(o.decision.Candidates, c)
+	}
+	for range u.count() {
+		f := fulfilment{id: u.text()}
+		if early := u.bytes(); len(early) > 0 {
+			var e record.Event
+			if err := codec.DecodeEvent(early, &e); err != nil || e.Fulfilment == nil {
+				return fmt.Errorf("order row %q in pool %q: %w", key.ID, key.Pool, ErrInvariant)
+			}
+			f.early = e.Fulfilment
+		}
+		o.fulfilments = append(o.fulfilments, f)
+	}
+	if err := u.done(key); err != nil {
+		return err
+	}
+	p.orders[key.ID] = o
+	return nil
+}

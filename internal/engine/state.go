@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// A pool is the part of a State that belongs to one pool.
+type pool struct {
+	id       string
+	clock    stock.Instant // journal time
+	settings record.Pool
+	outlets  map[string]*outlet
+	channels map[string]*channel
+	origins  map[originKey]*originMark
+	sources  map[string]*sourceMark
+	seen     seenWindow
+
+	skus   map[string]*sku   // rows in memory
+	orders map[string]*order // rows in memory, by order key; nil: known not to exist
+	index  skuIndex          // every SKU that has a row anywhere
+
+	edition    int    // moves on with every edit of an outlet or channel
+	touched    []*sku // by the entry being applied
+	clockDirty bool   // by the run
+}
+
+// An outlet is a place with stock; declared is false until the catalogue has named it. Its index numbers the outlets in
+// memory; it is not stored.
+type outlet struct {
+	def      record.Outlet
+	declared bool
+	index    int
+}
+
+// An outletSet holds outlets by index.
+type outletSet []uint64
+
+func (s outletSet) has(o *outlet) bool {
+	word := o.index / 64
+	return word < len(s) && s[word]&(1<<(o.index%64)) != 0
+}
+
+func (s outletSet) with(o *outlet) outletSet {
+	for len(s) <= o.index/64 {
+		s = append(s, 0)
+	}
+	s[o.index/64] |= 1 << (o.index % 64)
+	return s
+}
+
+// offered reports whether the outlet's stock may be shown and promised to customers of a channel.
+func (o *outlet) offered() bool {
+	return o.declared && !o.def.Deleted && !o.def.ChannelOwned && o.def.SellsOnline && o.def.FulfilsOrders
+}
+
+// fulfils reports whether orders may be allocated to the outlet.
+func (o *outlet) fulfils() bool {
+	return o.declared && !o.def.Deleted && !o.def.ChannelOwned && o.def.FulfilsOrders
+}
+
+// A channel is a declared channel. Its places are worked out anew when the pool's edition has moved on.
+type channel struct {
+	def     record.Channel
+	edition int
+	places  []place
+}
+
+// A place is one stock location of a channel ("" where it has none of its own) with the outlets whose stock may be shown there.
+type place struct {
+	location string
+	offered  outletSet
+}
+
+// places returns the channel's locations, by id.
+func (p *pool) places(ch *channel) []place {
+	if ch.edition == p.edition {
+		return ch.places
+	}
+	locations := ch.def.Locations
+	if len(locations) == 0 {
+		locations = []record.Location{{Outlets: ch.def.Outlets}}
+	}
+	ch.places, ch.edition = make([]place, len(locations)), p.edition
+	for i, l := range locations {
+		ch.places[i].location = l.Location
+		for _, id := range l.Outlets {
+			if o, ok := p.outlets[id]; ok && o.offered() {
+				ch.places[i].offered = ch.places[i].offered.with(o)
+			}
+		}
+	}
+	return ch.places
+}
+
+// A sku is the stock and listings row of one SKU.
+type sku struct {
+	id                     string
+	hasStock, hasListings  bool          // in memory, even if empty
+	indexed                bool          // in the pool's index
+	version                stock.Version // of the last change of the counts; 0: no stock row yet
+	changedAt              stock.Instant
+	times                  record.Times
+	onOrder                stock.Quantity
+	levels                 []level   // by outlet id
+	waiting                []waiting // first come first served
+	listings               []listing // by channel id
+	counted, listed        bool      // changed by the run: stock row, listings row
+	touched, freed, offers bool      // by the entry: something changed; units became free; offers may have changed
+}
+
+// A level is what one outlet holds of the SKU and has promised.
+type level struct {
+	outlet           *outlet
+	onHand, reserved stock.Quantity
+}
+
+func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
+
+// A waiting entry is the part of an order line that nobody has promised yet. It carries what offers must know of the order,
+// so that an offer never needs order rows.
+type waiting struct {
+	order, line, channel string
+	outlet               string // the only outlet that may serve it, "" for any of the channel's
+	quantity             stock.Quantity
+}
+
+// A listing is a SKU on a channel. declared is false where only orders have named it so far.
+type listing struct {
+	channel  string
+	declared bool
+	def      record.Listing
+	packed   []byte       // def as its row holds it
+	offers   []offerState // by location
+}
+
+// An offerState is the last offer of a listing at one of the channel's locations; version 0: never offered.
+type offerState struct {
+	location       string
+	version        stock.Version
+	quantity       stock.Quantity
+	sold, released stock.Quantity
+	stopped        bool
+	counters       bool // the entry being applied moved sold or released
+	slot           int  // 1 + index of its record in the run's Changes, 0: none
+}
+
+func newPool(id string) *pool {
+	return &pool{
+		id:       id,
+		settings: defaultSettings(id),
+		edition:  1,
+		outlets:  map[string]*outlet{},
+		channels: map[string]*channel{},
+		origins:  map[originKey]*originMark{},
+		sources:  map[string]*sourceMark{},
+		seen:     newSeenWindow(),
+		skus:     map[string]*sku{},
+		orders:   map[string]*order{},
+		index:    newSKUIndex(),
+	}
+}
+
+// sku returns the row in memory, making an empty one if there is none.
+func (p *pool) sku(id string) *sku {
+	s, ok := p.skus[id]
+	if !ok {
+		s = &sku{id: id}
+		p.skus[id] = s
+	}
+	return s
+}
+
+// held returns the row if both its parts are in memory.
+func (p *pool) held(id string) (*sku, bool) {
+	s, ok := p.skus[id]
+	return s, ok && s.hasStock && s.hasListings
+}
+
+// note puts the SKU into the pool's index.
+func (p *pool) note(s *sku) {
+	if !s.indexed {
+		s.indexed = true
+		p.index.add(s.id)
+	}
+}
+
+// touch adds the row to those whose offers are worked out when the entry has been applied.
+func (p *pool) touch(s *sku) {
+	if !s.touched {
+		s.touched = true
+		p.touched = append(p.touched, s)
+	}
+}
+
+// count touches the row because its counts changed.
+func (p *pool) count(s *sku) {
+	s.offers = true
+	p.touch(s)
+}
+
+// level returns the SKU's level at the outlet, making an empty one if there is none. The pointer holds until the next call.
+func (s *sku) level(o *outlet) *level {
+	for i := range s.levels {
+		if s.levels[i].outlet == o {
+			return &s.levels[i]
+		}
+	}
+	i, _ := slices.BinarySearchFunc(s.levels, o.def.Outlet, func(l level, id string) int {
+		return strings.Compare(l.outlet.def.Outlet, id)
+	})
+	s.levels = slices.Insert(s.levels, i, level{outlet: o})
+	return &s.levels[i]
+}
+
+// at returns what the SKU has at the outlet without making a level.
+func (s *sku) at(o *outlet) level {
+	for i := range s.levels {
+		if s.levels[i].outlet == o {
+			return s.levels[i]
+		}
+	}
+	return level{outlet: o}
+}
+
+// listing returns the SKU's listing on the channel, making an undeclared one if there is none. The pointer holds until the
+// next call that makes one.
+func (s *sku) listing(channel string) *listing {
+	i, ok := slices.BinarySearchFunc(s.listings, channel, func(l listing, id string) int {
+		return strings.Compare(l.channel, id)
+	})
+	if !ok {
+		s.listings = slices.Insert(s.listings, i, listing{channel: channel})
+	}
+	return &s.listings[i]
+}
+
+// offer returns the listing's offer at the location, making an empty one if there is none.
+func (l *listing) offer(location string) *offerState {
+	i, ok := slices.BinarySearchFunc(l.offers, location, func(o offerState, id string) int {
+		return strings.Compare(o.location, id)
+	})
+	if !ok {
+		l.offers = slices.Insert(l.offers, i, offerState{location: location})
+	}
+	return &l.offers[i]
+}
+
+// outlet returns the outlet of that id, making an undeclared one if the pool has never heard of it.
+func (p *pool) outlet(id string) (o *outlet, known bool) {
+	o, known = p.outlets[id]
+	if !known {
+		o = &outlet{def: record.Outlet{Pool: p.id, Outlet: id}}
+		p.addOutlet(o)
+	}
+	return o, known
+}
+
+func (p *pool) addOutlet(o *outlet) {
+	o.index = len(p.outlets)
+	p.outlets[o.def.Outlet] = o
+}
+
+// candidates returns the outlets of the channel that may serve its orders, best priority first. pinned, where given, is the
+// only one allowed.
+func (p *pool) candidates(channelID, pinned string) []*outlet {
+	if pinned != "" {
+		if o, ok := p.outlets[pinned]; ok && o.fulfils() {
+			return []*outlet{o}
+		}
+		return nil
+	}
+	c, ok := p.channels[channelID]
+	if !ok || c.def.Deleted {
+		return nil
+	}
+	ids := c.def.Outlets
+	if !c.def.RouteOrders && c.def.DefaultOutlet != "" {
+		ids = []string{c.def.DefaultOutlet}
+	}
+	outlets := make([]*outlet, 0, len(ids))
+	for _, id := range ids {
+		if o, ok := p.outlets[id]; ok && o.fulfils() {
+			outlets = append(outlets, o)
+		}
+	}
+	slices.SortFunc(outlets, func(a, b *outlet) int {
+		if a.def.Priority != b.def.Priority {
+			return int(a.def.Priority) - int(b.def.Priority)
+		}
+		return strings.Compare(a.def.Outlet, b.def.Outlet)
+	})
+	return slices.Compact(outlets)
+}
+
+// OrderID returns the id of an order's row in TableOrders.
+func OrderID(channel, order string) string { return stream.JoinKey(channel, order) }
+
+// A skuIndex lists the SKUs of a pool in order, those that are not in memory included, for edits that concern all of them.
+type skuIndex struct {
+	ids    []string
+	known  map[string]struct{}
+	sorted bool
+}
+
+func newSKUIndex() skuIndex { return skuIndex{known: map[string]struct{}{}, sorted: true} }
+
+func (x *skuIndex) add(id string) {
+	if _, ok := x.known[id]; ok {
+		return
+	}
+	x.known[id] = struct{}{}
+	x.ids = append(x.ids, id)
+	x.sorted = false
+}
+
+func (x *skuIndex) all() []string {
+	if !x.sorted {
+		slices.Sort(x.ids)
+		x.sorted = true
+	}
+	return x.ids
+}
