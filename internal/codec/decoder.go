@@ -1,0 +1,112 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+)
+
+// A Decoder reads many records with few allocations: strings that repeat (ids of pools, outlets, SKUs) are made once,
+// movements come from slabs. What it has handed out stays valid for as long as it is kept. It is used by one goroutine.
+type Decoder struct {
+	coder   coder
+	strings internTable
+	slab    movementSlab
+}
+
+// NewDecoder returns a decoder that remembers a bounded number of strings.
+func NewDecoder() *Decoder { return &Decoder{} }
+
+// JournalEntry reads a journal entry as [DecodeJournalEntry] does.
+func (d *Decoder) JournalEntry(b []byte, e *record.JournalEntry) error {
+	*e = record.JournalEntry{}
+	c := d.begin(futureUnknown)
+	c.openWire(b)
+	journalEntryFields(c, e)
+	return c.decoded("journal entry")
+}
+
+// OfferRecord reads a record of the offers topic as [DecodeOfferRecord] does.
+func (d *Decoder) OfferRecord(b []byte, r *record.OfferRecord) error {
+	*r = record.OfferRecord{}
+	c := d.begin(skipUnknown)
+	c.openWire(b)
+	offerRecordFields(c, r)
+	return c.decoded("offer record")
+}
+
+// begin makes the coder ready for the next record. Its frames need no clearing: each is set when it is entered.
+func (d *Decoder) begin(unknown unknownPolicy) *coder {
+	c := &d.coder
+	c.mode, c.unknown, c.depth = readProto, unknown, 0
+	c.err, c.future, c.absent = nil, false, ""
+	c.wire = protoReader{}
+	c.shared, c.slab = &d.strings, &d.slab
+	return c
+}
+
+const (
+	internSlots    = 1 << 14
+	maxInternBytes = 64 // longer strings seldom repeat
+)
+
+// An internTable remembers one string a slot; a newer one that falls on the same slot replaces it, which bounds it.
+type internTable [internSlots]string
+
+// text returns b as a string, the one it returned before where it still knows it.
+func (t *internTable) text(c *coder, name string, b []byte) string {
+	if len(b) == 0 || len(b) > maxInternBytes {
+		return c.newText(name, b)
+	}
+	slot := &t[hash(b)%internSlots]
+	if *slot != string(b) {
+		s := c.newText(name, b) // only here must it be checked for UTF-8: what is in the table was
+		if c.err != nil {
+			return ""
+		}
+		*slot = s
+	}
+	return *slot
+}
+
+// hash mixes b eight bytes at a time. It decides only which strings displace each other, never a result.
+func hash(b []byte) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	h := uint64(len(b)) * odd
+	for len(b) >= 8 {
+		h = bits.RotateLeft64((h^binary.LittleEndian.Uint64(b))*odd, 29)
+		b = b[8:]
+	}
+	var tail uint64
+	for i, x := range b {
+		tail |= uint64(x) << (8 * i)
+	}
+	h = (h ^ tail) * odd
+	return h ^ h>>32
+}
+
+const slabMovements = 64
+
+// A movementSlab hands out movements from blocks. A block lives as long as one of its movements does.
+type movementSlab struct{ free []record.Movement }
+
+func (s *movementSlab) next() *record.Movement {
+	if len(s.free) == 0 {
+		s.free = make([]record.Movement, slabMovements)
+	}
+	m := &s.free[0]
+	s.free = s.free[1:]
+	return m
+}
+
+// newOf returns a new T, from the slab where there is one for it.
+func newOf[T any](c *coder) *T {
+	if c.slab != nil {
+		if p, ok := any((*T)(nil)).(*record.Movement); ok {
+			p = c.slab.next()
+			return any(p).(*T)
+		}
+	}
+	return new(T)
+}

@@ -1,0 +1,228 @@
+package codec
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+)
+
+// texts is a list of strings, each under the rules; it may be empty.
+func (c *coder) texts(num protowire.Number, name string, p *[]string, how rule) {
+	switch c.mode {
+	case writeProto:
+		for _, s := range *p {
+			c.putText(num, s)
+		}
+	case writeJSON:
+		c.putName(name)
+		c.out = append(c.out, '[')
+		for _, s := range *p {
+			c.putComma()
+			c.out = appendString(c.out, s)
+		}
+		c.out = append(c.out, ']')
+	case readProto:
+		for c.at(num) {
+			*p = append(*p, c.takeText(name, how))
+		}
+	case readJSON:
+		items := c.listOf(name)
+		for v := c.item(&items); v != nil; v = c.item(&items) {
+			*p = append(*p, c.parseString(name, v))
+		}
+	case check:
+		for i, s := range *p {
+			if reason := badText(s, how); reason != "" {
+				c.fail(indexed(name, i), reason)
+			}
+			if slices.Contains((*p)[:min(i, 100)], s) {
+				c.fail(indexed(name, i), "is named twice")
+			}
+		}
+	}
+}
+
+// statuses is a list of order statuses that has a default when it is absent. An empty list is not absent, so on the wire
+// it is a message that holds the list as its field 1.
+func (c *coder) statuses(num protowire.Number, name string, p *[]record.OrderStatus, byDefault ...record.OrderStatus) {
+	switch c.mode {
+	case writeProto:
+		c.putTag(num, protowire.BytesType)
+		if len(*p) == 0 {
+			c.out = append(c.out, 0)
+			return
+		}
+		// Every status takes one byte; check refuses a list that names one twice, so lengths stay below 128.
+		c.out = append(c.out, byte(2+len(*p)))
+		c.putTag(1, protowire.BytesType)
+		c.out = append(c.out, byte(len(*p)))
+		for _, s := range *p {
+			c.out = append(c.out, byte(s))
+		}
+	case writeJSON:
+		c.putName(name)
+		c.out = append(c.out, '[')
+		for _, s := range *p {
+			c.putComma()
+			c.out = appendString(c.out, word(orderStatuses, uint8(s)))
+		}
+		c.out = append(c.out, ']')
+	case readProto:
+		if !c.at(num) {
+			*p = slices.Clone(byDefault)
+			return
+		}
+		c.enter(num, name, always)
+		for c.at(1) {
+			c.takeStatuses(p)
+		}
+		c.leave()
+	case readJSON:
+		if !c.given(name) {
+			*p = slices.Clone(byDefault)
+			return
+		}
+		items := c.listOf(name)
+		for v := c.item(&items); v != nil; v = c.item(&items) {
+			*p = append(*p, record.OrderStatus(c.parseEnum(name, v, snapshotStatuses)))
+		}
+	case check:
+		for i, s := range *p {
+			switch {
+			case s == 0 || int(s) >= len(snapshotStatuses):
+				c.fail(indexed(name, i), oneOf(snapshotStatuses))
+			case slices.Contains((*p)[:i], s):
+				c.fail(indexed(name, i), "is named twice")
+			}
+			if c.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// takeStatuses consumes field 1 of a status list, packed or not.
+func (c *coder) takeStatuses(p *[]record.OrderStatus) {
+	if c.wire.typ == protowire.VarintType {
+		*p = append(*p, record.OrderStatus(c.takeEnum("", snapshotStatuses)))
+		return
+	}
+	for b := c.takeBytes(""); len(b) > 0; {
+		v, n := varint(b)
+		if n < 0 {
+			c.fail("", "is not protobuf")
+			return
+		}
+		b = b[n:]
+		*p = append(*p, record.OrderStatus(c.knownEnum("", v, snapshotStatuses)))
+	}
+}
+
+// textMap is a map of strings. It is written in the order of its keys.
+func (c *coder) textMap(num protowire.Number, name string, p *map[string]string, how rule) {
+	switch c.mode {
+	case writeProto:
+		var space [8]string
+		for _, k := range sortedKeys(space[:0], *p) {
+			v := (*p)[k]
+			c.putTag(num, protowire.BytesType)
+			c.out = protowire.AppendVarint(c.out, uint64(2+protowire.SizeBytes(len(k))+protowire.SizeBytes(len(v))))
+			c.putText(1, k)
+			c.putText(2, v)
+		}
+	case writeJSON:
+		c.putName(name)
+		c.out = append(c.out, '{')
+		var space [8]string
+		for _, k := range sortedKeys(space[:0], *p) {
+			c.putComma()
+			c.out = appendString(c.out, k)
+			c.out = append(c.out, ':')
+			c.out = appendString(c.out, (*p)[k])
+		}
+		c.out = append(c.out, '}')
+	case readProto:
+		for c.at(num) {
+			outer := c.takeEntry(name)
+			var k, v string
+			c.text(1, "", &k, 0)
+			c.text(2, "", &v, 0)
+			c.leaveEntry(outer)
+			c.setEntry(p, k, v)
+		}
+	case readJSON:
+		c.readMap(name, p)
+	case check:
+		var space [8]string
+		for _, k := range sortedKeys(space[:0], *p) {
+			if reason := badText(k, how|required); reason != "" {
+				c.fail(name, "key "+strconv.Quote(k)+": "+reason)
+			} else if reason := badText((*p)[k], how); reason != "" {
+				c.fail(name+"."+k, reason)
+			}
+		}
+	}
+}
+
+func (c *coder) setEntry(p *map[string]string, k, v string) {
+	if c.err != nil {
+		return
+	}
+	if *p == nil {
+		*p = make(map[string]string)
+	}
+	(*p)[k] = v
+}
+
+func (c *coder) takeEntry(name string) (outer protoReader) {
+	b := c.takeBytes(name)
+	outer = c.wire
+	c.push(0, name, 0)
+	c.openWire(b)
+	return outer
+}
+
+func (c *coder) leaveEntry(outer protoReader) {
+	c.closeWire(outer)
+	c.depth--
+}
+
+func sortedKeys(space []string, m map[string]string) []string {
+	for k := range m {
+		space = append(space, k)
+	}
+	slices.Sort(space)
+	return space
+}
+
+func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
+
+// word returns the contract's word for value v, "" for none.
+func word(words []string, v uint8) string {
+	if int(v) < len(words) {
+		return words[v]
+	}
+	return ""
+}
+
+func oneOf(words []string) string { return "must be one of " + strings.Join(words[1:], ", ") }
+
+// takeEnum consumes the next field, one of words by its index.
+func (c *coder) takeEnum(name string, words []string) uint8 {
+	return c.knownEnum(name, c.takeVarint(name), words)
+}
+
+func (c *coder) knownEnum(name string, v uint64, words []string) uint8 {
+	if v < uint64(len(words)) {
+		return uint8(v)
+	}
+	if c.unknown != skipUnknown {
+		c.future = c.future || c.err == nil && c.unknown == futureUnknown
+		c.fail(name, "unknown value "+strconv.FormatInt(int64(v), 10))
+	}
+	return 0
+}

@@ -1,0 +1,272 @@
+package codec
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// endOfMessage is the next field number where there is none; it is above every real one.
+const endOfMessage protowire.Number = math.MaxInt32
+
+// A protoReader is what is left of one message. Its framing has been checked and its fields are in ascending order of
+// their numbers, so that showing the fields in that order consumes it in one pass.
+type protoReader struct {
+	rest []byte // begins at the value of field next
+	next protowire.Number
+	typ  protowire.Type
+}
+
+// openWire makes b the message that is read. A message whose fields are out of order is sorted into a copy first.
+func (c *coder) openWire(b []byte) {
+	if c.err != nil {
+		c.wire = protoReader{next: endOfMessage}
+		return
+	}
+	ordered, ok := frameFields(b)
+	if !ok {
+		c.fail("", "is not protobuf")
+		return
+	}
+	if !ordered {
+		b = sortFields(b)
+	}
+	c.wire.rest = b
+	c.advance()
+}
+
+// closeWire ends the message that is read and goes on with outer. What is left of the message has no description.
+func (c *coder) closeWire(outer protoReader) {
+	if c.wire.next != endOfMessage && c.unknown != skipUnknown {
+		c.refuseField()
+	}
+	if c.err == nil {
+		c.wire = outer
+	}
+}
+
+func (c *coder) refuseField() {
+	c.future = c.future || c.err == nil && c.unknown == futureUnknown
+	c.fail("", "unknown field "+strconv.Itoa(int(c.wire.next)))
+}
+
+// frameFields checks the framing of a message and reports whether its fields are in ascending order.
+func frameFields(b []byte) (ordered, ok bool) {
+	ordered = true
+	last := uint64(0)
+	for len(b) > 0 {
+		tag, n := varint(b)
+		if n <= 0 || tag>>3 == 0 || tag>>3 > uint64(protowire.MaxValidNumber) {
+			return false, false
+		}
+		b = b[n:]
+		if tag>>3 < last {
+			ordered = false
+		}
+		last = tag >> 3
+		if n = valueLen(b, protowire.Type(tag&7)); n < 0 {
+			return false, false
+		}
+		b = b[n:]
+	}
+	return ordered, true
+}
+
+// valueLen returns how many bytes the value at the beginning of b takes, −1 for one that is cut off or that we never
+// write (groups).
+func valueLen(b []byte, typ protowire.Type) int {
+	switch typ {
+	case protowire.VarintType:
+		_, n := varint(b)
+		return n
+	case protowire.BytesType:
+		size, n := varint(b)
+		if n < 0 || size > uint64(len(b)-n) {
+			return -1
+		}
+		return n + int(size)
+	case protowire.Fixed32Type:
+		if len(b) >= 4 {
+			return 4
+		}
+	case protowire.Fixed64Type:
+		if len(b) >= 8 {
+			return 8
+		}
+	}
+	return -1
+}
+
+func varint(b []byte) (v uint64, n int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return protowire.ConsumeVarint(b)
+}
+
+// sortFields returns a copy of the well-framed message b with its fields in ascending order; those of one number stay
+// in their order.
+func sortFields(b []byte) []byte {
+	type field struct {
+		num uint64
+		raw []byte
+	}
+	var fields []field
+	for rest := b; len(rest) > 0; {
+		tag, n := varint(rest)
+		n += valueLen(rest[n:], protowire.Type(tag&7))
+		fields = append(fields, field{tag >> 3, rest[:n]})
+		rest = rest[n:]
+	}
+	slices.SortStableFunc(fields, func(x, y field) int { return int(x.num) - int(y.num) })
+	sorted := make([]byte, 0, len(b))
+	for _, f := range fields {
+		sorted = append(sorted, f.raw...)
+	}
+	return sorted
+}
+
+// advance reads the next tag.
+func (c *coder) advance() {
+	w := &c.wire
+	if len(w.rest) == 0 {
+		w.next = endOfMessage
+		return
+	}
+	tag, n := varint(w.rest)
+	w.rest = w.rest[n:]
+	w.next, w.typ = protowire.Number(tag>>3), protowire.Type(tag&7)
+}
+
+// at reports whether the next field is num. Fields below it have no description.
+func (c *coder) at(num protowire.Number) bool {
+	for c.wire.next < num {
+		if c.unknown != skipUnknown {
+			c.refuseField()
+			return false
+		}
+		c.wire.rest = c.wire.rest[valueLen(c.wire.rest, c.wire.typ):]
+		c.advance()
+	}
+	return c.wire.next == num
+}
+
+func (c *coder) wrongType(name string) {
+	c.fail(name, "has the wrong wire type")
+}
+
+// takeVarint consumes the next field, a varint.
+func (c *coder) takeVarint(name string) uint64 {
+	if c.wire.typ != protowire.VarintType {
+		c.wrongType(name)
+		return 0
+	}
+	v, n := varint(c.wire.rest)
+	c.wire.rest = c.wire.rest[n:]
+	c.advance()
+	return v
+}
+
+// takeBytes consumes the next field, length-delimited, and returns its bytes, which belong to the input.
+func (c *coder) takeBytes(name string) []byte {
+	if c.wire.typ != protowire.BytesType {
+		c.wrongType(name)
+		return nil
+	}
+	size, n := varint(c.wire.rest)
+	end := n + int(size)
+	v := c.wire.rest[n:end:end]
+	c.wire.rest = c.wire.rest[end:]
+	c.advance()
+	return v
+}
+
+// takeMessage consumes the message num, nil if it is not there. Several of one number are one message in pieces.
+func (c *coder) takeMessage(num protowire.Number, name string) []byte {
+	if !c.at(num) {
+		return nil
+	}
+	body := c.takeBytes(name)
+	for c.at(num) {
+		body = append(body, c.takeBytes(name)...) // the capacity of body ends with it: this copies
+	}
+	return body
+}
+
+func (c *coder) takeText(name string, how rule) string {
+	b := c.takeBytes(name)
+	if c.shared != nil && how&unique == 0 {
+		return c.shared.text(c, name, b)
+	}
+	return c.newText(name, b)
+}
+
+func (c *coder) newText(name string, b []byte) string {
+	if !utf8.Valid(b) {
+		c.fail(name, "is not UTF-8")
+		return ""
+	}
+	return string(b)
+}
+
+// takeSpan consumes a google.protobuf.Timestamp or Duration, which look alike.
+func (c *coder) takeSpan(num protowire.Number, name string) (seconds, nanos int64) {
+	b := c.takeMessage(num, name)
+	for len(b) > 0 {
+		tag, n := varint(b)
+		if n < 0 {
+			c.fail(name, "is not protobuf")
+			return 0, 0
+		}
+		b = b[n:]
+		typ := protowire.Type(tag & 7)
+		if n = valueLen(b, typ); n < 0 || tag>>3 == 0 {
+			c.fail(name, "is not protobuf")
+			return 0, 0
+		}
+		switch v, _ := varint(b); {
+		case tag>>3 > 2:
+		case typ != protowire.VarintType:
+			c.wrongType(name)
+			return 0, 0
+		case tag>>3 == 1:
+			seconds = int64(v)
+		default:
+			nanos = int64(int32(v))
+		}
+		b = b[n:]
+	}
+	return seconds, nanos
+}
+
+// The bounds of google.protobuf.Timestamp, 0001-01-01 to 9999-12-31.
+const (
+	firstSecond = -62_135_596_800
+	lastSecond  = 253_402_300_799
+)
+
+func (c *coder) takeInstant(num protowire.Number, name string) stock.Instant {
+	seconds, nanos := c.takeSpan(num, name)
+	if seconds < firstSecond || seconds > lastSecond || nanos < 0 || nanos >= int64(time.Second) {
+		c.fail(name, "is not a valid timestamp")
+		return 0
+	}
+	return stock.Instant(seconds*1_000_000 + nanos/1_000)
+}
+
+func (c *coder) takeDuration(num protowire.Number, name string) time.Duration {
+	seconds, nanos := c.takeSpan(num, name)
+	const most = math.MaxInt64/int64(time.Second) - 1
+	if seconds < -most || seconds > most || nanos <= -int64(time.Second) || nanos >= int64(time.Second) ||
+		seconds > 0 && nanos < 0 || seconds < 0 && nanos > 0 {
+		c.fail(name, "is not a valid duration")
+		return 0
+	}
+	return time.Duration(seconds)*time.Second + time.Duration(nanos)
+}

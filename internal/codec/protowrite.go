@@ -1,0 +1,82 @@
+package codec
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+func (c *coder) putTag(num protowire.Number, typ protowire.Type) {
+	tag := protowire.EncodeTag(num, typ)
+	if tag < 0x80 {
+		c.out = append(c.out, byte(tag))
+		return
+	}
+	c.out = protowire.AppendVarint(c.out, tag)
+}
+
+func (c *coder) putVarint(num protowire.Number, v uint64) {
+	c.putTag(num, protowire.VarintType)
+	c.out = protowire.AppendVarint(c.out, v)
+}
+
+func (c *coder) putText(num protowire.Number, s string) {
+	c.putTag(num, protowire.BytesType)
+	c.out = protowire.AppendVarint(c.out, uint64(len(s)))
+	c.out = append(c.out, s...)
+}
+
+// beginWire writes the tag of a message and leaves one byte for its length.
+func (c *coder) beginWire(num protowire.Number) {
+	c.frames[c.depth-1].start = len(c.out)
+	c.putTag(num, protowire.BytesType)
+	c.out = append(c.out, 0)
+}
+
+// endWire fills in the length of the message that f began. An empty message that was not asked for is taken back.
+func (c *coder) endWire(f *frame) {
+	body := f.start + protowire.SizeTag(f.num) + 1
+	size := len(c.out) - body
+	if size < 0x80 {
+		if size == 0 && f.rule&always == 0 {
+			c.out = c.out[:f.start]
+			return
+		}
+		c.out[body-1] = byte(size)
+		return
+	}
+	more := protowire.SizeVarint(uint64(size)) - 1
+	for range more {
+		c.out = append(c.out, 0)
+	}
+	copy(c.out[body+more:], c.out[body:body+size])
+	protowire.AppendVarint(c.out[:body-1], uint64(size))
+}
+
+// putSpan writes a google.protobuf.Timestamp or Duration.
+func (c *coder) putSpan(num protowire.Number, seconds, nanos int64) {
+	c.putTag(num, protowire.BytesType)
+	c.out = append(c.out, 0)
+	body := len(c.out)
+	if seconds != 0 {
+		c.putVarint(1, uint64(seconds))
+	}
+	if nanos != 0 {
+		c.putVarint(2, uint64(nanos))
+	}
+	c.out[body-1] = byte(len(c.out) - body) // at most 22
+}
+
+func (c *coder) putInstant(num protowire.Number, t stock.Instant) {
+	seconds, micros := int64(t)/1_000_000, int64(t)%1_000_000
+	if micros < 0 {
+		seconds, micros = seconds-1, micros+1_000_000
+	}
+	c.putSpan(num, seconds, micros*1_000)
+}
+
+func (c *coder) putDuration(num protowire.Number, d time.Duration) {
+	c.putSpan(num, int64(d/time.Second), int64(d%time.Second))
+}
