@@ -29,6 +29,7 @@ func BenchmarkDecodeJournalEntry(b *testing.B) {
 	b.SetBytes(int64(len(bytes)))
 	b.ReportAllocs()
 	for b.Loop() {
+		d.Recycle()
 		if err := d.JournalEntry(bytes, &e); err != nil {
 			b.Fatal(err)
 		}

@@ -81,6 +81,9 @@ const (
 func (c *coder) reading() bool { return c.mode == readProto || c.mode == readJSON }
 
 // fail notes what is wrong with the named field of the present message, unless something was wrong before.
+// Inlined, it would swell every field's path.
+//
+//go:noinline
 func (c *coder) fail(name, reason string) {
 	if c.err == nil {
 		c.err = &FieldError{Field: c.path(name), Reason: reason}

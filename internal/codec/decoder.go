@@ -86,17 +86,34 @@ func hash(b []byte) uint64 {
 	return h ^ h>>32
 }
 
-const slabMovements = 64
+// Recycle says that no movement which d has handed out is in use any more: their memory is used for the next ones. A
+// caller that works batch by batch calls it between them; calling it is never needed. Strings are not affected.
+func (d *Decoder) Recycle() { d.slab.next = 0 }
 
-// A movementSlab hands out movements from blocks. A block lives as long as one of its movements does.
-type movementSlab struct{ free []record.Movement }
+const (
+	slabMovements = 64 // in one block
+	maxSlabBlocks = 64 // kept for Recycle
+)
 
-func (s *movementSlab) next() *record.Movement {
-	if len(s.free) == 0 {
-		s.free = make([]record.Movement, slabMovements)
+// A movementSlab hands out movements from blocks and keeps the first blocks to hand them out again.
+type movementSlab struct {
+	blocks [][]record.Movement
+	next   int // movements handed out since Recycle
+}
+
+func (s *movementSlab) take() *record.Movement {
+	block, i := s.next/slabMovements, s.next%slabMovements
+	if block == maxSlabBlocks { // without Recycle: let the blocks live as long as their movements do
+		clear(s.blocks)
+		s.blocks = s.blocks[:0]
+		block, s.next = 0, 0
 	}
-	m := &s.free[0]
-	s.free = s.free[1:]
+	if block == len(s.blocks) {
+		s.blocks = append(s.blocks, make([]record.Movement, slabMovements))
+	}
+	s.next++
+	m := &s.blocks[block][i]
+	*m = record.Movement{}
 	return m
 }
 
@@ -104,7 +121,7 @@ func (s *movementSlab) next() *record.Movement {
 func newOf[T any](c *coder) *T {
 	if c.slab != nil {
 		if p, ok := any((*T)(nil)).(*record.Movement); ok {
-			p = c.slab.next()
+			p = c.slab.take()
 			return any(p).(*T)
 		}
 	}

@@ -17,11 +17,17 @@ const endOfMessage protowire.Number = math.MaxInt32
 
 // A protoReader is what is left of one message. Its framing has been checked and its fields are in ascending order of
 // their numbers, so that showing the fields in that order consumes it in one pass.
+//
+// It holds a position, not a shrinking slice: while the collector runs, storing a pointer for every field costs more than
+// reading the field.
 type protoReader struct {
-	rest []byte // begins at the value of field next
+	buf  []byte // begins and ends with the message
+	at   int    // where the value of field next begins
 	next protowire.Number
 	typ  protowire.Type
 }
+
+func (w *protoReader) rest() []byte { return w.buf[w.at:] }
 
 // openWire makes b the message that is read. A message whose fields are out of order is sorted into a copy first.
 func (c *coder) openWire(b []byte) {
@@ -37,7 +43,7 @@ func (c *coder) openWire(b []byte) {
 	if !ordered {
 		b = sortFields(b)
 	}
-	c.wire.rest = b
+	c.wire.buf, c.wire.at = b, 0
 	c.advance()
 }
 
@@ -60,20 +66,32 @@ func (c *coder) refuseField() {
 func frameFields(b []byte) (ordered, ok bool) {
 	ordered = true
 	last := uint64(0)
-	for len(b) > 0 {
-		tag, n := varint(b)
-		if n <= 0 || tag>>3 == 0 || tag>>3 > uint64(protowire.MaxValidNumber) {
+	for i := 0; i < len(b); {
+		tag := uint64(b[i])
+		if i++; tag >= 0x80 {
+			var n int
+			if tag, n = longVarint(b[i-1:]); n < 0 || tag>>3 > uint64(protowire.MaxValidNumber) {
+				return false, false
+			}
+			i += n - 1
+		}
+		num := tag >> 3
+		if num == 0 {
 			return false, false
 		}
-		b = b[n:]
-		if tag>>3 < last {
-			ordered = false
+		ordered = ordered && num >= last
+		last = num
+		if protowire.Type(tag&7) == protowire.BytesType && i < len(b) && b[i] < 0x80 {
+			if i += 1 + int(b[i]); i > len(b) {
+				return false, false
+			}
+			continue
 		}
-		last = tag >> 3
-		if n = valueLen(b, protowire.Type(tag&7)); n < 0 {
+		n := valueLen(b[i:], protowire.Type(tag&7))
+		if n < 0 {
 			return false, false
 		}
-		b = b[n:]
+		i += n
 	}
 	return ordered, true
 }
@@ -103,11 +121,25 @@ func valueLen(b []byte, typ protowire.Type) int {
 	return -1
 }
 
+// varint is protowire.ConsumeVarint with its commonest case inlined.
 func varint(b []byte) (v uint64, n int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), 1
 	}
-	return protowire.ConsumeVarint(b)
+	return longVarint(b)
+}
+
+func longVarint(b []byte) (v uint64, n int) {
+	for i, x := range b {
+		if i == 9 && x > 1 {
+			break
+		}
+		v |= uint64(x&0x7f) << (7 * i)
+		if x < 0x80 {
+			return v, i + 1
+		}
+	}
+	return 0, -1
 }
 
 // sortFields returns a copy of the well-framed message b with its fields in ascending order; those of one number stay
@@ -135,26 +167,36 @@ func sortFields(b []byte) []byte {
 // advance reads the next tag.
 func (c *coder) advance() {
 	w := &c.wire
-	if len(w.rest) == 0 {
+	if w.at >= len(w.buf) {
 		w.next = endOfMessage
 		return
 	}
-	tag, n := varint(w.rest)
-	w.rest = w.rest[n:]
+	tag, n := uint64(w.buf[w.at]), 1
+	if tag >= 0x80 {
+		tag, n = longVarint(w.rest())
+	}
+	w.at += n
 	w.next, w.typ = protowire.Number(tag>>3), protowire.Type(tag&7)
 }
 
-// at reports whether the next field is num. Fields below it have no description.
+// at reports whether the next field is num.
 func (c *coder) at(num protowire.Number) bool {
+	if c.wire.next < num {
+		c.pass(num)
+	}
+	return c.wire.next == num
+}
+
+// pass goes by the fields below num: they have no description.
+func (c *coder) pass(num protowire.Number) {
 	for c.wire.next < num {
 		if c.unknown != skipUnknown {
 			c.refuseField()
-			return false
+			return
 		}
-		c.wire.rest = c.wire.rest[valueLen(c.wire.rest, c.wire.typ):]
+		c.wire.at += valueLen(c.wire.rest(), c.wire.typ)
 		c.advance()
 	}
-	return c.wire.next == num
 }
 
 func (c *coder) wrongType(name string) {
@@ -167,8 +209,8 @@ func (c *coder) takeVarint(name string) uint64 {
 		c.wrongType(name)
 		return 0
 	}
-	v, n := varint(c.wire.rest)
-	c.wire.rest = c.wire.rest[n:]
+	v, n := varint(c.wire.rest())
+	c.wire.at += n
 	c.advance()
 	return v
 }
@@ -179,10 +221,11 @@ func (c *coder) takeBytes(name string) []byte {
 		c.wrongType(name)
 		return nil
 	}
-	size, n := varint(c.wire.rest)
-	end := n + int(size)
-	v := c.wire.rest[n:end:end]
-	c.wire.rest = c.wire.rest[end:]
+	size, n := varint(c.wire.rest())
+	begin := c.wire.at + n
+	end := begin + int(size)
+	v := c.wire.buf[begin:end:end]
+	c.wire.at = end
 	c.advance()
 	return v
 }
@@ -220,27 +263,28 @@ func (c *coder) takeSpan(num protowire.Number, name string) (seconds, nanos int6
 	b := c.takeMessage(num, name)
 	for len(b) > 0 {
 		tag, n := varint(b)
+		if n < 0 || tag>>3 == 0 {
+			c.fail(name, "is not protobuf")
+			return 0, 0
+		}
+		b = b[n:]
+		v := uint64(0)
+		if tag&7 == uint64(protowire.VarintType) {
+			v, n = varint(b)
+		} else {
+			n = valueLen(b, protowire.Type(tag&7))
+		}
 		if n < 0 {
 			c.fail(name, "is not protobuf")
 			return 0, 0
 		}
 		b = b[n:]
-		typ := protowire.Type(tag & 7)
-		if n = valueLen(b, typ); n < 0 || tag>>3 == 0 {
-			c.fail(name, "is not protobuf")
-			return 0, 0
-		}
-		switch v, _ := varint(b); {
-		case tag>>3 > 2:
-		case typ != protowire.VarintType:
-			c.wrongType(name)
-			return 0, 0
-		case tag>>3 == 1:
+		switch tag {
+		case 1<<3 | uint64(protowire.VarintType):
 			seconds = int64(v)
-		default:
+		case 2<<3 | uint64(protowire.VarintType):
 			nanos = int64(int32(v))
 		}
-		b = b[n:]
 	}
 	return seconds, nanos
 }
