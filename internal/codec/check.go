@@ -75,24 +75,29 @@ func (c *coder) givenInstant(name string, t stock.Instant) {
 const oneFact = "exactly one of movement, order, fulfilment, mark, outlet, kit, listing, channel, pool, decline, " +
 	"reassign and refresh is required"
 
-// checkParts refuses an event that is not exactly one fact.
+// checkParts refuses an event that is not exactly one fact from outside.
 func checkParts(c *coder, e *record.Event) {
-	parts := 0
+	if parts(e) != 1 {
+		c.fail("", oneFact)
+	}
+	if e.Tick != nil {
+		c.fail("tick", "is written by the pipeline itself")
+	}
+}
+
+// parts returns how many facts e holds.
+func parts(e *record.Event) int {
+	n := 0
 	for _, set := range [...]bool{
 		e.Movement != nil, e.Order != nil, e.Fulfilment != nil, e.Mark != nil, e.Outlet != nil, e.Kit != nil,
 		e.Listing != nil, e.Channel != nil, e.Pool != nil, e.Decline != nil, e.Reassign != nil, e.Refresh != nil,
 		e.Tick != nil,
 	} {
 		if set {
-			parts++
+			n++
 		}
 	}
-	if parts != 1 {
-		c.fail("", oneFact)
-	}
-	if e.Tick != nil && (c.mode == check || c.mode == readJSON) {
-		c.fail("tick", "is written by the pipeline itself")
-	}
+	return n
 }
 
 func checkMovement(c *coder, m *record.Movement) {

@@ -57,7 +57,7 @@ func eventFields(c *coder, e *record.Event) {
 		c.text(1, "pool", &t.Pool, required|id)
 		c.leave()
 	}
-	if c.reading() || c.mode == check {
+	if c.mode == check {
 		checkParts(c, e)
 	}
 }
@@ -183,6 +183,9 @@ func journalEntryFields(c *coder, e *record.JournalEntry) {
 	c.enter(1, "event", always)
 	eventFields(c, &e.Event)
 	c.leave()
+	if c.reading() && parts(&e.Event) != 1 {
+		c.fail("event", oneFact)
+	}
 	c.enter(2, "origin", 0)
 	originFields(c, &e.Origin)
 	c.leave()
