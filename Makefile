@@ -1,0 +1,101 @@
+# `make` lists the targets. `make ci` is what runs before a change lands; `make test-integration` needs servers.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# What one run of each takes: override on the command line.
+FUZZTIME ?= 10s
+BENCH ?= .
+BENCHTIME ?= 1s
+
+# The race detector needs cgo, and cgo needs a C compiler.
+RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC | cut -d' ' -f1) >/dev/null && echo -race)
+
+GENERATED := schemas/gen
+
+# Folders with tests that need servers.
+INTEGRATION = $(sort $(dir $(shell grep -rlE --include='*_test.go' '^//go:build .*\bintegration\b' ./internal ./cmd ./schemas ./benchmarks ./deploy 2>/dev/null)))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build every command into bin/
+	go build -o bin/ ./cmd/...
+
+.PHONY: test
+test: ## Unit tests; no network, with the race detector where a C compiler is found
+	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
+	go test $(RACE) ./...
+
+.PHONY: test-integration
+test-integration: ## Tests against real servers: SHELFWIRE_TEST_KAFKA, SHELFWIRE_TEST_REDIS, SHELFWIRE_TEST_CLICKHOUSE
+	go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
+
+.PHONY: lint
+lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
+	bin/golangci-lint run ./...
+	cd schemas && ../bin/buf lint
+	cd schemas && ../bin/buf format --diff --exit-code >/dev/null || { echo 'lint: schemas/proto is not formatted: make fmt' >&2; exit 1; }
+
+.PHONY: vet
+vet: ## go vet, with and without the integration tests
+	go vet ./...
+	go vet -tags integration ./...
+
+.PHONY: fmt
+fmt: bin/golangci-lint bin/buf ## Format Go and Protobuf
+	bin/golangci-lint fmt ./...
+	cd schemas && ../bin/buf format -w
+
+.PHONY: generate
+generate: bin/buf bin/protoc-gen-go ## Generate Go from the Protobuf schemas
+	cd schemas && ../bin/buf generate
+
+.PHONY: verify-generated
+verify-generated: generate ## Fail when generated code or a go.mod is not what its source says
+	git diff --exit-code --stat -- $(GENERATED)
+	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); \
+	[ -z "$$new" ] || { printf 'verify-generated: generated, but not committed:\n%s\n' "$$new" >&2; exit 1; }
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file _ func; do \
+	  dir=$$(dirname "$$file") name=$${func#func }; \
+	  echo "fuzz: $$dir $$name for $(FUZZTIME)"; \
+	  go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+	done
+
+.PHONY: bench-unit
+bench-unit: ## Benchmarks beside the code: BENCH (.), BENCHTIME (1s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# The end-to-end benchmark is the program in benchmarks/; it reads the same addresses as the integration tests.
+.PHONY: bench
+bench: bench-unit ## All benchmarks; the end-to-end one where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
+	@if [ -n "$${SHELFWIRE_TEST_KAFKA:-}" ] && [ -n "$${SHELFWIRE_TEST_REDIS:-}" ]; then \
+	  echo 'go run ./benchmarks'; go run ./benchmarks; \
+	else \
+	  echo 'bench: without the end-to-end benchmark: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
+	fi
+
+.PHONY: ci
+ci: FUZZTIME = 5s
+ci: BENCHTIME = 1x
+ci: lint vet verify-generated test fuzz bench-unit ## Everything that needs no server, as CI runs it
+
+# The linters are pinned apart from the main module; protoc-gen-go comes from the main module, so that the generated code
+# always fits the Protobuf runtime that is linked.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	go -C tools build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/buf: tools/go.mod tools/go.sum
+	go -C tools build -o ../bin/buf github.com/bufbuild/buf/cmd/buf
+
+bin/protoc-gen-go: go.mod
+	go build -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
