@@ -1,0 +1,153 @@
+package allocator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// lagEvery is how often a busy worker looks up how far behind it is.
+const lagEvery = 5 * time.Second
+
+// A session is one run of a worker from a stored position on. folding belongs to one goroutine, writing to another.
+type session struct {
+	stage      *Stage
+	partition  stream.Partition
+	assignment stream.Assignment
+	patience   *patience
+	reader     stream.Reader
+	fold       *fold
+
+	free, full chan *batch // batches to be filled, and to be written
+	progressed atomic.Bool
+
+	lagAt time.Time // of writing: when the lag was last looked up
+}
+
+// writing writes one batch after the other until full is closed or one fails.
+func (x *session) writing(ctx context.Context) error {
+	for b := range x.full {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := x.write(ctx, b); err != nil {
+			return err
+		}
+		x.free <- b
+	}
+	return nil
+}
+
+// write makes a batch durable. The order is what makes it exact:
+//
+//  1. outputs, acknowledged: after a crash here the batch is folded and written again with the same values and versions;
+//  2. marks, acknowledged: a mark promises that the offers before it are there;
+//  3. rows and position, in one step, if the position is still the one this batch started from;
+//  4. the group's offset, for lag tools: nothing depends on it.
+func (x *session) write(ctx context.Context, b *batch) error {
+	m := x.stage.metrics
+	begin := time.Now()
+	if err := x.produce(ctx, b.out.Messages); err != nil {
+		return err
+	}
+	if err := x.produce(ctx, b.out.Marks); err != nil {
+		return err
+	}
+	produced := time.Now()
+	m.batch.WithLabelValues("produce").Observe(produced.Sub(begin).Seconds())
+	if err := x.commit(ctx, b); err != nil {
+		return err
+	}
+	done := time.Now()
+	m.batch.WithLabelValues("commit").Observe(done.Sub(produced).Seconds())
+	x.assignment.CommitLag(b.next.Offset)
+	x.patience.goOn(ctx)
+	x.progressed.Store(true)
+	x.count(b, done)
+	x.lag(ctx, b.next, done)
+	return nil
+}
+
+func (x *session) produce(ctx context.Context, messages []stream.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	err := x.stage.outputs.Produce(ctx, messages)
+	if errors.Is(err, stream.ErrTooLarge) {
+		return stream.Alarm(fmt.Errorf("an output is larger than the broker takes: raise max.message.bytes of the topics: %w", err))
+	}
+	if err != nil {
+		return fmt.Errorf("write %d outputs: %w", len(messages), err)
+	}
+	return nil
+}
+
+// commit moves the stored position over the batch. After an error nobody knows whether that happened, so it looks: the position
+// of this batch means that it did, the one before that it may be tried again, any other that the partition is not ours.
+// A commit that is still on its way to Redis then cannot do harm either, since it too only counts from the position before.
+func (x *session) commit(ctx context.Context, b *batch) error {
+	pause := x.stage.newPause()
+	for {
+		err := x.stage.store.Commit(ctx, x.partition.ID, b.before, b.next, b.out.Rows)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, ErrDamaged) {
+			return stream.Alarm(err)
+		}
+		if !errors.Is(err, ErrMoved) {
+			x.patience.wait(ctx, err)
+			if !sleep(ctx, pause.NextBackOff()) {
+				return ctx.Err()
+			}
+		}
+		stored, metaErr := x.stage.store.Meta(ctx, x.partition.ID)
+		for metaErr != nil {
+			if errors.Is(metaErr, ErrDamaged) {
+				return stream.Alarm(metaErr)
+			}
+			x.patience.wait(ctx, metaErr)
+			if !sleep(ctx, pause.NextBackOff()) {
+				return ctx.Err()
+			}
+			stored, metaErr = x.stage.store.Meta(ctx, x.partition.ID)
+		}
+		switch stored {
+		case b.next:
+			return nil // by us, or by another owner from the same entries, which is the same state
+		case b.before:
+			continue
+		}
+		return fmt.Errorf("%w: it is at %v, expected was %v", ErrMoved, stored, b.before)
+	}
+}
+
+func (x *session) count(b *batch, done time.Time) {
+	m := x.stage.metrics
+	m.entries.Add(float64(b.entries))
+	m.resent.Add(float64(b.resent))
+	m.rows.Add(float64(len(b.out.Rows)))
+	for topic, n := range b.perTopic {
+		m.outputs.WithLabelValues(string(topic)).Add(float64(n))
+	}
+	for class, n := range b.rejections {
+		m.rejections.WithLabelValues(class).Add(float64(n))
+	}
+	m.latency.Observe(max(0, done.Sub(b.firstEntry.Time()).Seconds()))
+	m.position.WithLabelValues(label(x.partition.ID)).Set(float64(b.next.Offset))
+}
+
+// lag looks up now and then how far the journal has run ahead.
+func (x *session) lag(ctx context.Context, at stream.Position, now time.Time) {
+	if now.Sub(x.lagAt) < lagEvery {
+		return
+	}
+	x.lagAt = now
+	if bounds, err := x.stage.log.Bounds(ctx, x.partition); err == nil {
+		x.stage.metrics.lag.WithLabelValues(label(x.partition.ID)).Set(float64(max(0, bounds.End-at.Offset)))
+	}
+}

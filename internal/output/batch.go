@@ -1,0 +1,149 @@
+package output
+
+import (
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/engine"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// An Entry is a journal entry of a run with its version.
+type Entry struct {
+	Version stock.Version
+	*record.JournalEntry
+}
+
+// A Batch is what a run of entries has to say. Its slices are valid until the next Fill; the zero value is ready. It is used by
+// one goroutine at a time.
+type Batch struct {
+	// Messages are the newest availability, allocation, channel state and offer of each key, then shipments and rejections.
+	Messages []stream.Message
+	// Marks must be written after Messages are acknowledged: an offer may overtake a mark, a mark never an offer it covers.
+	Marks []stream.Message
+	// Rows are the new values of the rows that changed. Of a row that comes twice the last one counts.
+	Rows []engine.RowWrite
+
+	arena []byte
+	spans []span // of Messages, then Marks, then Rows, in the order they were appended
+}
+
+// A span is where in the arena a message has its key, its value and its partition key; a row only has a value.
+type span struct{ key, value, partition, end int }
+
+// Fill replaces the batch with what the run collected in c. entries are the run's entries in journal order; only those with a
+// rejection are looked at, for where they came from. journal is the journal's partition.
+func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries []Entry) {
+	b.Messages, b.Marks, b.Rows = b.Messages[:0], b.Marks[:0], b.Rows[:0]
+	b.arena, b.spans = b.arena[:0], b.spans[:0]
+
+	s.EachAvailability(c, func(a *record.Availability) {
+		m := b.begin(AvailabilityKey(a.Pool, a.SKU))
+		b.arena = codec.AppendAvailability(b.arena, a)
+		b.message(m, stream.Availability, "")
+	})
+	s.EachAllocation(c, func(a *record.Allocation) {
+		m := b.begin(AllocationKey(a.Pool, a.Channel, a.OrderID))
+		b.arena = codec.AppendAllocation(b.arena, a)
+		b.message(m, stream.Allocations, "")
+	})
+	s.EachOffer(c, func(o *record.OfferRecord) {
+		m := b.begin(OfferKey(o))
+		b.arena = codec.AppendOfferRecord(b.arena, o)
+		b.message(m, stream.Offers, account(o))
+	})
+	shipments := c.Shipments()
+	for i := range shipments {
+		m := b.begin(ShipmentKey(&shipments[i]))
+		b.arena = codec.AppendShipmentNotice(b.arena, &shipments[i])
+		b.message(m, stream.Shipments, shipments[i].Account)
+	}
+	b.rejections(c.Rejections(), journal, entries)
+
+	messages := len(b.Messages)
+	for _, mark := range c.Marks() {
+		o := record.OfferRecord{Mark: &mark}
+		m := b.begin(OfferKey(&o))
+		b.arena = codec.AppendOfferRecord(b.arena, &o)
+		b.message(m, stream.Offers, mark.Account)
+	}
+	s.EachRow(c, func(r engine.RowWrite) {
+		sp := span{value: len(b.arena)}
+		b.arena = append(b.arena, r.Value...)
+		sp.end = len(b.arena)
+		if r.Value == nil {
+			sp.end = -1
+		}
+		b.spans = append(b.spans, sp)
+		b.Rows = append(b.Rows, engine.RowWrite{RowKey: r.RowKey})
+	})
+	b.resolve()
+	b.Marks = append(b.Marks, b.Messages[messages:]...)
+	b.Messages = b.Messages[:messages]
+}
+
+// rejections adds the run's rejections with where the events came from and their bytes, by walking both lists once: both are in
+// journal order.
+func (b *Batch) rejections(rejections []record.Rejection, journal int32, entries []Entry) {
+	for i := range rejections {
+		r := rejections[i]
+		if n := slices.IndexFunc(entries, func(e Entry) bool { return e.Version == r.Version }); n >= 0 {
+			entries = entries[n:]
+			e := entries[0].JournalEntry
+			r.Topic, r.Partition, r.Offset = e.Origin.Topic, e.Origin.Partition, e.Origin.Offset
+			r.RejectedAt = e.EntryTime // not the clock: a rejection that is made again must be equal
+			r.Value = codec.AppendEvent(nil, &e.Event)
+		}
+		m := b.begin(RejectionKey(journal, r.Version, r.Ordinal))
+		b.arena = codec.AppendRejection(b.arena, &r)
+		b.message(m, stream.Rejections, "")
+	}
+}
+
+func account(o *record.OfferRecord) string {
+	switch {
+	case o.Offer != nil:
+		return o.Offer.Account
+	case o.ChannelState != nil:
+		return o.ChannelState.Channel.AccountID()
+	case o.Mark != nil:
+		return o.Mark.Account
+	}
+	return ""
+}
+
+// begin writes the key of a message; its value is appended to the arena next.
+func (b *Batch) begin(key string) span {
+	s := span{key: len(b.arena)}
+	b.arena = append(b.arena, key...)
+	s.value = len(b.arena)
+	return s
+}
+
+func (b *Batch) message(s span, topic stream.Topic, partitionKey string) {
+	s.partition = len(b.arena)
+	b.arena = append(b.arena, partitionKey...)
+	s.end = len(b.arena)
+	b.spans = append(b.spans, s)
+	b.Messages = append(b.Messages, stream.Message{Topic: topic, Partition: stream.Any, ContentType: stream.ContentTypeProtobuf})
+}
+
+// resolve cuts the slices out of the arena, which does not move any more. Each is capped, so that nobody who appends to one
+// writes into the next.
+func (b *Batch) resolve() {
+	for i := range b.Messages {
+		m, s := &b.Messages[i], b.spans[i]
+		m.Key = b.arena[s.key:s.value:s.value]
+		m.Value = b.arena[s.value:s.partition:s.partition]
+		if s.partition < s.end {
+			m.PartitionKey = b.arena[s.partition:s.end:s.end]
+		}
+	}
+	for i := range b.Rows {
+		if s := b.spans[len(b.Messages)+i]; s.end >= 0 {
+			b.Rows[i].Value = b.arena[s.value:s.end:s.end]
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package redisstore
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/engine"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// The names of the tables in keys, in the order of the engine's tables.
+var tableNames = [...]string{
+	engine.TablePool:     "pool",
+	engine.TableSeen:     "seen",
+	engine.TableStock:    "stock",
+	engine.TableListings: "listings",
+	engine.TableOrders:   "orders",
+}
+
+// slot begins every key of a journal partition: <prefix>{jN}:
+func (s *Store) slot(partition int32) string {
+	return s.prefix + "{j" + strconv.Itoa(int(partition)) + "}:"
+}
+
+// metaKey holds the partition's position.
+func (s *Store) metaKey(partition int32) string { return s.slot(partition) + "meta" }
+
+// tableKey holds one table of one pool, a field per row.
+func (s *Store) tableKey(partition int32, table engine.Table, pool string) string {
+	return s.slot(partition) + tableNames[table] + ":" + stream.EscapeID(pool)
+}
+
+// parseTableKey undoes tableKey; ok is false for other keys of the slot.
+func (s *Store) parseTableKey(partition int32, key string) (table engine.Table, pool string, ok bool) {
+	name, pool, found := strings.Cut(strings.TrimPrefix(key, s.slot(partition)), ":")
+	if !found {
+		return 0, "", false
+	}
+	for t, n := range tableNames {
+		if n != "" && n == name {
+			return engine.Table(t), stream.SplitKey(pool)[0], true
+		}
+	}
+	return 0, "", false
+}
+
+// field is the name of a row within its hash. SKUs are escaped because readers use them; the others are names of the
+// engine's own, which are escaped where they need it.
+func field(table engine.Table, id string) string {
+	if table == engine.TableStock || table == engine.TableListings {
+		return stream.EscapeID(id)
+	}
+	return id
+}
+
+func rowID(table engine.Table, field string) string {
+	if table == engine.TableStock || table == engine.TableListings {
+		return stream.SplitKey(field)[0]
+	}
+	return field
+}
