@@ -107,13 +107,7 @@ type applying struct {
 // settle serves who waited for what the entry made free, then works out the offers of every SKU it touched.
 func (a *applying) settle() {
 	p := a.pool
-	// Serving touches further SKUs but frees nothing, so those appended meanwhile need no second look.
-	for i := 0; i < len(p.touched); i++ {
-		if s := p.touched[i]; s.freed {
-			s.freed = false
-			a.serveWaiting(s)
-		}
-	}
+	a.serveWaiting() // touches further SKUs but frees nothing, so once is enough
 	for _, s := range p.touched {
 		if s.offers {
 			s.version, s.changedAt, s.times = a.version, p.clock, a.times()
@@ -154,6 +148,6 @@ func (a *applying) mark(m *record.Mark) {
 		return
 	}
 	a.changes.marks = append(a.changes.marks, record.ChannelMark{
-		Pool: m.Pool, Channel: m.Channel, Account: ch.def.AccountID(), OrdersUntil: m.OrdersUntil, Version: a.version,
+		Pool: m.Pool, Channel: m.Channel, Account: ch.account, OrdersUntil: m.OrdersUntil, Version: a.version,
 	})
 }

@@ -17,7 +17,7 @@ func (a *applying) outlet(def *record.Outlet) {
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, outletRow(def.Outlet)})
 	for _, id := range a.pool.index.all() {
 		s := a.pool.sku(id)
-		if counts && slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet == o }) {
+		if counts && slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet == o && !l.empty() }) {
 			a.pool.count(s)
 		}
 		s.freed = true
@@ -28,7 +28,7 @@ func (a *applying) outlet(def *record.Outlet) {
 // channel declares a channel or changes it, with its outlets, locations and policies.
 func (a *applying) channel(def *record.Channel) {
 	kept := cloneChannel(def)
-	a.pool.channels[def.Channel] = &channel{def: kept}
+	a.pool.channels[def.Channel] = &channel{def: kept, account: kept.AccountID()}
 	a.pool.edition++
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, channelRow(def.Channel)})
 	a.changes.channelState(record.ChannelState{Channel: kept, Version: a.version})

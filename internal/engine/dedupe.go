@@ -6,6 +6,7 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // An originKey is one input partition. Its topic's id, not its name, makes it: a re-created topic counts anew.
@@ -80,7 +81,7 @@ func (m *sourceMark) accept(epoch, sequence int64) (class, reason string) {
 		m.put(sequence, 1)
 		return "", ""
 	case sequence > m.high:
-		if sequence-m.high >= sourceWindow {
+		if uint64(sequence)-uint64(m.high) >= sourceWindow { // the difference may not fit an int64
 			m.seen = [sourceWindow / 64]uint64{}
 		} else {
 			for s := m.high + 1; s < sequence; s++ {
@@ -201,10 +202,7 @@ func (p *pool) fresh(v stock.Version, m *record.Movement, c *Changes) bool {
 	if m.EventID == "" {
 		return true
 	}
-	id := m.EventID
-	if m.Source != "" {
-		id = m.Source + "/" + m.EventID
-	}
+	id := stream.JoinKey(m.Source, m.EventID)
 	if _, ok := p.seen.ids[id]; ok {
 		c.reject(v, p.id, classDuplicate, "event_id", fmt.Sprintf("event_id %q was seen before", m.EventID))
 		return false

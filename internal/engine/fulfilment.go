@@ -33,6 +33,13 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 		return
 	}
 	o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID})
+	for i := range o.lines {
+		if l := &o.lines[i]; l.waiting > 0 { // what is left of it may fit an outlet now, though nothing became free
+			s := a.pool.sku(l.sku)
+			s.freed = true
+			a.pool.touch(s)
+		}
+	}
 	a.stamp(o)
 }
 
@@ -70,17 +77,19 @@ func (a *applying) despatchReport(o *order, in *record.Fulfilment) bool {
 	for _, fl := range in.Lines {
 		l := o.line(fl.LineID)
 		if in.ReportedBy == record.ChannelReport {
-			l.byChannel = min(l.byChannel+fl.Quantity, max(l.ordered, l.byChannel))
+			l.byReports = min(l.byReports+fl.Quantity, max(l.ordered, l.byReports))
 		} else {
 			l.byWarehouse += fl.Quantity
 		}
-		if shipped := min(max(l.byChannel, l.byWarehouse), max(l.ordered, l.fulfilled)); shipped > l.fulfilled {
-			a.despatch(o, l, in.Outlet, shipped-l.fulfilled)
+		if o.fulfilledBy == record.ByChannel {
+			a.channelDespatch(o, l)
+		} else if units := l.unshipped(); units > 0 {
+			a.despatch(o, l, in.Outlet, units)
 		}
 	}
 	if ch, ok := a.pool.channels[o.channel]; ok && in.ReportedBy == record.Warehouse && ch.def.Flows.ShipmentsOut {
 		a.changes.shipments = append(a.changes.shipments, record.ShipmentNotice{
-			Pool: a.pool.id, Channel: o.channel, Account: ch.def.AccountID(), OrderID: o.id, FulfilmentID: in.FulfilmentID,
+			Pool: a.pool.id, Channel: o.channel, Account: ch.account, OrderID: o.id, FulfilmentID: in.FulfilmentID,
 			Outlet: in.Outlet, ShippedAt: in.ShippedAt, Carrier: in.Carrier, Tracking: in.Tracking,
 			Lines: slices.Clone(in.Lines), Version: a.version,
 		})
@@ -95,7 +104,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 	l.fulfilled += units
 	left, onOrder := units, stock.Quantity(0)
 	for i := range l.allocations {
-		if al := &l.allocations[i]; al.outlet == outletID {
+		if al := &l.allocations[i]; al.outlet == outletID && al.open() > 0 {
 			n := min(left, al.open())
 			al.fulfilled += n
 			a.unreserve(l.sku, outletID, n)
@@ -177,11 +186,11 @@ func (a *applying) takeOff(id, outletID string, units stock.Quantity) {
 // channelDespatch moves what the channel despatched out of its own outlet, which is all that such an order does.
 func (a *applying) channelDespatch(o *order, l *line) {
 	ch, ok := a.pool.channels[o.channel]
-	if !ok || ch.def.OwnOutlet == "" || l.byChannel <= l.fulfilled {
+	units := l.despatched() - l.fulfilled
+	if !ok || ch.def.OwnOutlet == "" || units <= 0 {
 		return
 	}
-	units := l.byChannel - l.fulfilled
-	l.fulfilled = l.byChannel
+	l.fulfilled += units
 	ou, known := a.pool.outlet(ch.def.OwnOutlet)
 	if !known {
 		a.undeclared(ch.def.OwnOutlet)

@@ -80,7 +80,7 @@ func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity
 	a.changes.listing(a.pool, s)
 	rec := a.changes.offer(s, l.channel, o)
 	*rec = record.Offer{
-		Pool: a.pool.id, Channel: l.channel, Account: ch.def.AccountID(), SKU: s.id, Location: o.location,
+		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.location,
 		Version: a.version, ChangedAt: a.pool.clock, Quantity: quantity, Sold: o.sold, Released: o.released, Reason: reason,
 		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets}, ChannelIDs: l.def.ChannelIDs, Stopped: stopped, Times: a.times(),
 	}
@@ -116,7 +116,7 @@ func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
 		candidates := a.pool.candidates(w.channel, w.outlet)
 		only := len(candidates) > 0
 		for _, o := range candidates {
-			if !outlets.has(o) {
+			if !o.offered() || !outlets.has(o) {
 				only = false
 				break
 			}

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -27,21 +29,33 @@ type order struct {
 	counted      bool         // it has been in a status that counts at its channel
 	changed, due bool         // by the run: the row; the record as well
 	changedAt    stock.Instant
+	follows      stock.Instant // updatedAt at version: a later snapshot that changed nothing must not show in the record
 	times        record.Times
 }
 
-// A line is one order line. What the channel and the warehouse report as despatched is kept apart, since each tells of the
-// same parcels under its own name: the larger of the two counts.
+// A line is one order line. What the channel's snapshots, the channel's reports and the warehouse's reports say was
+// despatched is kept apart, since each tells of the same parcels under its own name: the largest of them counts.
 type line struct {
-	id, sku, location string
-	outlet            string // the only one that may serve it, "" for any
-	ordered           stock.Quantity
-	byChannel         stock.Quantity // despatched, as the channel reports it in total
-	byWarehouse       stock.Quantity // despatched, summed over the warehouse's own reports
-	fulfilled         stock.Quantity // despatched and taken off the shelf
-	waiting           stock.Quantity
-	sold, released    stock.Quantity // this line's part of its listing's counters
-	allocations       []allocated    // in the order they were decided
+	id, sku        string
+	location       string // the channel's, at which its counters stand
+	outlet         string // the only one that may serve it, "" for any
+	ordered        stock.Quantity
+	byChannel      stock.Quantity // despatched, as the channel's snapshots say in total
+	byReports      stock.Quantity // despatched, summed over the channel's own reports
+	byWarehouse    stock.Quantity // despatched, summed over the warehouse's own reports
+	fulfilled      stock.Quantity // despatched and taken off the shelf
+	waiting        stock.Quantity
+	since          stock.Version  // of the entry since which it waits
+	sold, released stock.Quantity // this line's part of its listing's counters
+	allocations    []allocated    // in the order they were decided
+}
+
+// despatched is what has left by the word of whoever says most.
+func (l *line) despatched() stock.Quantity { return max(l.byChannel, l.byReports, l.byWarehouse) }
+
+// unshipped is what has left and was not taken off the shelf yet. More than was ordered never leaves.
+func (l *line) unshipped() stock.Quantity {
+	return max(0, min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled)
 }
 
 type allocated struct {
@@ -100,12 +114,12 @@ func (a *applying) order(in *record.Order) {
 	a.changes.order(p, o)
 
 	a.mergeLines(o, in)
-	for i := range o.lines {
-		a.ledger(o, &o.lines[i], in)
-	}
 	if o.early {
 		o.early = false
 		a.applyEarly(o)
+	}
+	for i := range o.lines {
+		a.ledger(o, &o.lines[i], in) // after the early despatches: what has left was not cancelled
 	}
 	o.counted = o.counted || a.counts(in)
 	for i := range o.lines {
@@ -119,7 +133,7 @@ func (a *applying) order(in *record.Order) {
 
 // stamp marks the order's outputs as changed by this entry.
 func (a *applying) stamp(o *order) {
-	o.version, o.changedAt, o.times = a.version, a.pool.clock, a.times()
+	o.version, o.changedAt, o.times, o.follows = a.version, a.pool.clock, a.times(), o.updatedAt
 	o.due = true
 	a.changes.order(a.pool, o)
 }
@@ -128,6 +142,7 @@ func (a *applying) stamp(o *order) {
 func (o *order) fingerprint() string {
 	var p packer
 	p.uint(uint64(o.status))
+	p.uint(uint64(o.fulfilledBy))
 	for i := range o.lines {
 		o.lines[i].pack(&p)
 	}
@@ -163,18 +178,29 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 		o.lines[i].ordered = 0
 	}
 	for _, l := range in.Lines {
-		stored := o.line(l.LineID)
+		stored, location := o.line(l.LineID), a.locationOf(o.channel, l.Location)
 		if stored != nil && stored.sku != l.SKU {
 			a.release(o, stored, stored.promised()+stored.waiting)
 			a.releaseCounters(o, stored)
-			*stored = line{id: l.LineID, sku: l.SKU}
+			*stored = line{id: l.LineID, sku: l.SKU, location: location}
 		}
 		if stored == nil {
 			i, _ := slices.BinarySearchFunc(o.lines, l.LineID, func(x line, id string) int { return strings.Compare(x.id, id) })
-			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: l.SKU})
+			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: l.SKU, location: location})
 			stored = &o.lines[i]
 		}
-		stored.outlet, stored.location, stored.ordered = l.Outlet, l.Location, l.Quantity
+		if stored.location != location { // its counters go along: each location's level is a level of its own
+			net := stored.sold - stored.released
+			a.releaseCounters(o, stored)
+			if stored.location = location; net > 0 {
+				a.addCounters(o, stored, net, 0)
+			}
+		}
+		if stored.outlet != l.Outlet {
+			stored.outlet = l.Outlet
+			a.pin(o, stored)
+		}
+		stored.ordered = l.Quantity
 		stored.byChannel = max(stored.byChannel, l.Fulfilled)
 		if in.Status == record.Shipped {
 			stored.byChannel = max(stored.byChannel, l.Quantity)
@@ -195,7 +221,7 @@ func (a *applying) ledger(o *order, l *line, in *record.Order) {
 			a.addCounters(o, l, l.ordered-l.sold, 0)
 		}
 		net = l.sold - l.released
-		if kept := min(net, max(l.byChannel, l.byWarehouse)); kept < net {
+		if kept := min(net, l.despatched()); kept < net {
 			a.addCounters(o, l, 0, net-kept)
 		}
 	case a.lowers(in.Channel, in.Status):
@@ -217,7 +243,7 @@ func (a *applying) addCounters(o *order, l *line, sold, released stock.Quantity)
 	l.sold += sold
 	l.released += released
 	s := a.pool.sku(l.sku)
-	of := s.listing(o.channel).offer(a.locationOf(o.channel, l.location))
+	of := s.listing(o.channel).offer(l.location)
 	of.sold += sold
 	of.released += released
 	of.counters = true
@@ -242,14 +268,17 @@ func (a *applying) locationOf(channelID, location string) string {
 // longer wanted, and lets new units wait until allocate finds them an outlet.
 func (a *applying) target(o *order, l *line) {
 	if o.fulfilledBy == record.ByChannel {
+		if open := l.promised() + l.waiting; open > 0 { // it was the merchant's before
+			a.release(o, l, open)
+		}
 		a.channelDespatch(o, l)
 		return
 	}
 	if !o.counted {
 		return
 	}
-	if shipped := min(max(l.byChannel, l.byWarehouse), max(l.ordered, l.fulfilled)); shipped > l.fulfilled {
-		a.despatch(o, l, "", shipped-l.fulfilled)
+	if units := l.unshipped(); units > 0 {
+		a.despatch(o, l, "", units)
 	}
 	wanted := l.ordered
 	switch {
@@ -264,7 +293,7 @@ func (a *applying) target(o *order, l *line) {
 		a.await(o, l, need)
 		a.demand(l.sku, need)
 	case need < 0:
-		a.release(o, l, -need)
+		a.release(o, l, min(-need, open)) // less is wanted than has left already: nothing but what is open comes back
 	}
 }
 
@@ -278,6 +307,9 @@ func (a *applying) demand(id string, delta stock.Quantity) {
 
 // await puts units of the line at the end of its SKU's queue, or adds them to where it stands there already.
 func (a *applying) await(o *order, l *line, units stock.Quantity) {
+	if l.waiting == 0 {
+		l.since = a.version
+	}
 	l.waiting += units
 	s := a.pool.sku(l.sku)
 	a.pool.count(s)
@@ -288,6 +320,20 @@ func (a *applying) await(o *order, l *line, units stock.Quantity) {
 		}
 	}
 	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, quantity: units})
+}
+
+// pin tells the queue that the line may be served by another outlet than before.
+func (a *applying) pin(o *order, l *line) {
+	if l.waiting == 0 {
+		return
+	}
+	s := a.pool.sku(l.sku)
+	for i := range s.waiting {
+		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
+			w.outlet = l.outlet
+			a.pool.count(s)
+		}
+	}
 }
 
 // unawait takes units of the line out of the queue.
@@ -416,23 +462,53 @@ func (l *line) promise(outletID string, units stock.Quantity) {
 	l.allocations = append(l.allocations, allocated{outlet: outletID, quantity: units})
 }
 
-// serveWaiting gives what became free of the SKU to the orders that wait for it, first come first served.
-func (a *applying) serveWaiting(s *sku) {
-	if len(s.waiting) == 0 {
-		return
-	}
-	keys := make([]string, 0, len(s.waiting))
-	for _, w := range s.waiting {
-		keys = append(keys, w.order)
-	}
-	for _, key := range slices.Compact(keys) {
-		if !s.anyFree() {
-			return
+// serveWaiting gives what became free of the touched SKUs to the orders that wait for them, first come first served over all
+// of them: an order that waits for two SKUs must not pass one that has waited longer for one of these.
+func (a *applying) serveWaiting() {
+	var orders []*order
+	for _, s := range a.pool.touched {
+		if s.freed && len(s.waiting) > 0 && s.anyFree() {
+			for _, w := range s.waiting {
+				if o := a.pool.orders[w.order]; o != nil {
+					orders = append(orders, o)
+				}
+			}
 		}
-		if o := a.pool.orders[key]; o != nil && a.allocate(o) {
+		s.freed = false
+	}
+	slices.SortFunc(orders, func(x, y *order) int {
+		if c := cmp.Compare(x.waitsSince(), y.waitsSince()); c != 0 {
+			return c
+		}
+		return strings.Compare(x.key, y.key)
+	})
+	for _, o := range slices.Compact(orders) {
+		if a.anyFreeFor(o) && a.allocate(o) {
 			a.stamp(o)
 		}
 	}
+}
+
+// anyFreeFor reports whether anything at all is free of what the order waits for: a long queue is passed over quickly once
+// everything is given away.
+func (a *applying) anyFreeFor(o *order) bool {
+	for i := range o.lines {
+		if l := &o.lines[i]; l.waiting > 0 && a.pool.sku(l.sku).anyFree() {
+			return true
+		}
+	}
+	return false
+}
+
+// waitsSince returns the version of the entry since which the first of its waiting lines waits.
+func (o *order) waitsSince() stock.Version {
+	since := stock.Version(math.MaxUint64)
+	for i := range o.lines {
+		if l := &o.lines[i]; l.waiting > 0 {
+			since = min(since, l.since)
+		}
+	}
+	return since
 }
 
 func (s *sku) anyFree() bool {
@@ -448,7 +524,7 @@ func (s *sku) anyFree() bool {
 func (o *order) allocation(pool string, r *record.Allocation) {
 	*r = record.Allocation{
 		Pool: pool, Channel: o.channel, OrderID: o.id, State: o.state(), Version: o.version, ChangedAt: o.changedAt,
-		UpdatedAt: o.updatedAt, FulfilledBy: o.fulfilledBy, Decision: o.decision, Times: o.times, Lines: r.Lines[:0],
+		UpdatedAt: o.follows, FulfilledBy: o.fulfilledBy, Decision: o.decision, Times: o.times, Lines: r.Lines[:0],
 	}
 	for i := range o.lines {
 		l := &o.lines[i]

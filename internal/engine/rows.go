@@ -203,7 +203,7 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 		}
 		u.bad = e.Channel == nil
 		if e.Channel != nil {
-			p.channels[name] = &channel{def: *e.Channel}
+			p.channels[name] = &channel{def: *e.Channel, account: e.Channel.AccountID()}
 		}
 	case kind == "origin":
 		topicID, partition, _ := strings.Cut(name, "/")
@@ -388,8 +388,18 @@ func (s *sku) packListings(p *packer) {
 		p.text(l.channel)
 		p.uint(uint64(len(l.packed)))
 		p.b = append(p.b, l.packed...)
-		p.uint(uint64(len(l.offers)))
-		for _, o := range l.offers {
+		made := 0
+		for j := range l.offers {
+			if !l.offers[j].empty() {
+				made++
+			}
+		}
+		p.uint(uint64(made))
+		for j := range l.offers {
+			o := &l.offers[j]
+			if o.empty() {
+				continue // whether one is in memory hangs on restarts: the row must not
+			}
 			p.text(o.location)
 			p.uint(uint64(o.version))
 			p.qty(o.quantity)
@@ -465,9 +475,10 @@ func (l *line) pack(p *packer) {
 	p.text(l.sku)
 	p.text(l.location)
 	p.text(l.outlet)
-	for _, q := range [...]stock.Quantity{l.ordered, l.byChannel, l.byWarehouse, l.fulfilled, l.waiting, l.sold, l.released} {
+	for _, q := range [...]stock.Quantity{l.ordered, l.byChannel, l.byReports, l.byWarehouse, l.fulfilled, l.waiting, l.sold, l.released} {
 		p.qty(q)
 	}
+	p.uint(uint64(l.since))
 	p.uint(uint64(len(l.allocations)))
 	for _, al := range l.allocations {
 		p.text(al.outlet)
@@ -478,9 +489,10 @@ func (l *line) pack(p *packer) {
 
 func (l *line) read(u *unpacker) {
 	l.id, l.sku, l.location, l.outlet = u.text(), u.text(), u.text(), u.text()
-	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
+	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byReports, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
 		*q = u.qty()
 	}
+	l.since = stock.Version(u.uint())
 	for range u.count() {
 		l.allocations = append(l.allocations, allocated{outlet: u.text(), quantity: u.qty(), fulfilled: u.qty()})
 	}

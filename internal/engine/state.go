@@ -66,6 +66,7 @@ func (o *outlet) fulfils() bool {
 // A channel is a declared channel. Its places are worked out anew when the pool's edition has moved on.
 type channel struct {
 	def     record.Channel
+	account string // def.AccountID(), worked out once: every offer carries it
 	edition int
 	places  []place
 }
@@ -119,6 +120,9 @@ type level struct {
 	onHand, reserved stock.Quantity
 }
 
+// empty reports whether there is nothing to say of the level: rows leave such levels out, so nothing may hang on one.
+func (l *level) empty() bool { return l.onHand == 0 && l.reserved == 0 }
+
 func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
 
 // A waiting entry is the part of an order line that nobody has promised yet. It carries what offers must know of the order,
@@ -148,6 +152,9 @@ type offerState struct {
 	counters       bool // the entry being applied moved sold or released
 	slot           int  // 1 + index of its record in the run's Changes, 0: none
 }
+
+// empty reports whether there is nothing to remember of the offer.
+func (o *offerState) empty() bool { return o.version == 0 && o.sold == 0 && o.released == 0 }
 
 func newPool(id string) *pool {
 	return &pool{

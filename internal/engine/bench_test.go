@@ -1,0 +1,144 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/engine"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+const (
+	benchSKUs    = 100_000
+	benchOutlets = 20
+	benchBatch   = 1000 // movements of one run of Changes
+)
+
+// BenchmarkMovements folds movements over 100,000 SKUs in 20 outlets, all of them in memory, in runs of 1,000 whose outputs
+// and rows are collected. "x-bare-map" is how many times the time of a bare map update it takes.
+func BenchmarkMovements(b *testing.B) {
+	for _, channels := range []int{0, 3} {
+		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
+			f := newBenchFold(b, channels)
+			bare := f.bareMap()
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				f.fold(b, &f.movements[n%len(f.movements)])
+				n++
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(n)/bare, "x-bare-map")
+		})
+	}
+}
+
+type benchFold struct {
+	state     *engine.State
+	changes   engine.Changes
+	movements []record.JournalEntry
+	keys      []engine.RowKey
+	version   stock.Version
+	run       int
+	collected int
+}
+
+func newBenchFold(b *testing.B, channels int) *benchFold {
+	f := &benchFold{state: engine.NewState()}
+	if err := f.state.LoadPool("p", nil); err != nil {
+		b.Fatal(err)
+	}
+	var outlets []string
+	apply := func(e record.Event) {
+		f.fold(b, &record.JournalEntry{Event: e, EntryTime: journalStart})
+	}
+	for i := range benchOutlets {
+		outlets = append(outlets, fmt.Sprintf("OUTLET-%02d", i))
+		apply(record.Event{Outlet: &record.Outlet{Pool: "p", Outlet: outlets[i], Priority: int32(i), SellsOnline: true, FulfilsOrders: true}})
+	}
+	for c := range channels {
+		apply(record.Event{Channel: &record.Channel{Pool: "p", Channel: fmt.Sprintf("channel-%d", c), Outlets: outlets[c:], RouteOrders: true, WhenStopped: record.StopZero}})
+	}
+	skus := make([]string, benchSKUs)
+	for i := range skus {
+		skus[i] = fmt.Sprintf("SKU-%07d", i)
+		for c := range channels {
+			apply(record.Event{Listing: &record.Listing{
+				Pool: "p", Channel: fmt.Sprintf("channel-%d", c), SKU: skus[i], OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant,
+			}})
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range benchSKUs * 4 {
+		sku := skus[r.IntN(len(skus))]
+		kind := stock.Receipt
+		if i%3 == 2 {
+			kind = stock.Sale
+		}
+		f.movements = append(f.movements, record.JournalEntry{
+			EntryTime: journalStart + stock.Instant(i),
+			Origin:    record.Origin{TopicID: "0123456789abcdef", Topic: "movements", Partition: int32(i % 8), Offset: int64(i), Previous: -1},
+			Event: record.Event{Movement: &record.Movement{
+				Pool: "p", Outlet: outlets[r.IntN(benchOutlets)], SKU: sku, Kind: kind, Quantity: stock.Quantity(1 + r.IntN(20)), OccurredAt: journalStart,
+				Source: "wms", Epoch: 1, Sequence: int64(i),
+			}},
+		})
+	}
+	for i := range f.movements { // every row is in memory, has its levels, and never runs out
+		m := f.movements[i]
+		fill := *m.Event.Movement
+		fill.Kind, fill.Quantity = stock.Receipt, 1_000_000
+		m.Event.Movement = &fill
+		f.fold(b, &m)
+	}
+	return f
+}
+
+// fold applies the entry as the allocator does and collects the run's changes every benchBatch entries. What came before is
+// sent again under new numbers, so that nothing is skipped.
+func (f *benchFold) fold(b *testing.B, e *record.JournalEntry) {
+	f.version++
+	if e.Event.Movement != nil {
+		e.Origin.Offset = int64(f.version)
+		e.Event.Movement.Sequence = int64(f.version)
+	}
+	for {
+		if f.keys = f.state.Missing(f.keys[:0], e); len(f.keys) == 0 {
+			break
+		}
+		for _, k := range f.keys {
+			if err := f.state.Load(k, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	if err := f.state.Apply(f.version, e, &f.changes); err != nil {
+		b.Fatal(err)
+	}
+	if f.run++; f.run < benchBatch {
+		return
+	}
+	f.run = 0
+	f.state.EachAvailability(&f.changes, func(a *record.Availability) { f.collected += len(a.Outlets) })
+	f.state.EachOffer(&f.changes, func(o *record.OfferRecord) { f.collected++ })
+	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.collected += len(w.Value) })
+	f.changes.Reset()
+}
+
+// bareMap returns the nanoseconds that adding a movement to one number in a map takes, over the same movements: the floor.
+func (f *benchFold) bareMap() float64 {
+	type shelf struct{ pool, sku, outlet string }
+	levels := make(map[shelf]stock.Quantity, benchSKUs*4)
+	pass := func() {
+		for i := range f.movements {
+			m := f.movements[i].Event.Movement
+			levels[shelf{m.Pool, m.SKU, m.Outlet}] += m.Kind.Delta(m.Quantity)
+		}
+	}
+	pass()
+	start := time.Now()
+	pass()
+	return float64(time.Since(start)) / float64(len(f.movements))
+}

@@ -1,0 +1,690 @@
+package engine_test
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// A model is the pipeline's decisions for one pool a second time, as dumb as possible: it keeps facts and orders as lists
+// and adds everything up anew whenever it is asked. It shares no code with the engine, and none of its ideas about rows,
+// queues, touched SKUs or increments; only the rules are the same.
+type model struct {
+	clock    stock.Instant
+	entry    int
+	settings record.Pool
+	outlets  map[string]record.Outlet // declared ones
+	known    map[string]bool          // and those that a fact has named
+	channels map[string]record.Channel
+	listings map[[2]string]record.Listing // by channel and SKU
+	facts    []mFact
+	orders   []*mOrder
+	counters map[[3]string]mCounters // by channel, SKU and location
+	told     map[[3]string]mTold
+	heard    heard
+	origins  map[mOrigin]int64
+	sources  map[string]*mSource
+	eventIDs map[[2]string]bool
+	refused  []string // classes of what the present entry did not apply
+}
+
+type mFact struct {
+	sku, outlet string
+	delta       stock.Quantity
+}
+
+type mCounters struct{ sold, released stock.Quantity }
+
+type mTold struct {
+	mCounters
+	quantity stock.Quantity
+	stopped  bool
+}
+
+// heard is what the counters of an offer were when it was last worked out, said or not.
+type heard = map[[3]string]mCounters
+
+type mOrigin struct {
+	topic     string
+	partition int32
+}
+
+type mSource struct {
+	epoch, high int64
+	seen        map[int64]bool
+}
+
+type mOrder struct {
+	channel, id   string
+	seen          bool // a snapshot has been accepted
+	counted       bool
+	status        record.OrderStatus
+	updated, read stock.Instant
+	by            record.Fulfiller
+	lines         []*mLine
+	reports       map[string]bool
+	early         []*record.Fulfilment
+}
+
+type mLine struct {
+	id, sku, pin, location                              string
+	ordered, channelTotal, channelReports, warehouseSum stock.Quantity
+	fulfilled, waiting                                  stock.Quantity
+	since                                               int // the entry since which it waits
+	allocs                                              []mAlloc
+	mCounters
+}
+
+type mAlloc struct {
+	outlet            string
+	quantity, shipped stock.Quantity
+}
+
+func newModel() *model {
+	return &model{
+		settings: record.Pool{ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true},
+		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{},
+		listings: map[[2]string]record.Listing{}, counters: map[[3]string]mCounters{}, told: map[[3]string]mTold{}, heard: heard{},
+		origins: map[mOrigin]int64{}, sources: map[string]*mSource{}, eventIDs: map[[2]string]bool{},
+	}
+}
+
+// fold plays one journal entry.
+func (m *model) fold(e *record.JournalEntry) {
+	m.entry++
+	m.refused = nil
+	if from := (mOrigin{e.Origin.TopicID, e.Origin.Partition}); e.Origin.TopicID != "" {
+		if last, ok := m.origins[from]; ok && e.Origin.Offset <= last {
+			return
+		}
+		m.origins[from] = e.Origin.Offset
+	}
+	m.clock = max(m.clock, e.EntryTime)
+	switch ev := &e.Event; {
+	case ev.Movement != nil:
+		m.movement(ev.Movement)
+	case ev.Order != nil:
+		m.order(ev.Order, e.EntryTime)
+	case ev.Fulfilment != nil:
+		m.fulfilment(ev.Fulfilment)
+	case ev.Mark != nil:
+		if _, ok := m.channels[ev.Mark.Channel]; !ok {
+			m.refused = append(m.refused, "refused")
+		}
+	case ev.Outlet != nil:
+		m.outlets[ev.Outlet.Outlet] = *ev.Outlet
+		m.known[ev.Outlet.Outlet] = true
+	case ev.Channel != nil:
+		m.channels[ev.Channel.Channel] = *ev.Channel
+	case ev.Listing != nil:
+		m.listings[[2]string{ev.Listing.Channel, ev.Listing.SKU}] = *ev.Listing
+	case ev.Pool != nil:
+		m.settings = *ev.Pool
+	}
+	m.serveWaiting()
+	m.tell()
+}
+
+func (m *model) movement(in *record.Movement) {
+	if in.Source != "" && (in.Epoch != 0 || in.Sequence != 0) {
+		s := m.sources[in.Source]
+		if s == nil || in.Epoch > s.epoch {
+			s = &mSource{epoch: in.Epoch, high: in.Sequence, seen: map[int64]bool{}}
+			m.sources[in.Source] = s
+		}
+		switch {
+		case in.Epoch < s.epoch, in.Sequence <= s.high-4096:
+			m.refused = append(m.refused, "late")
+			return
+		case s.seen[in.Sequence]:
+			m.refused = append(m.refused, "duplicate")
+			return
+		}
+		s.seen[in.Sequence] = true
+		s.high = max(s.high, in.Sequence)
+	} else if in.EventID != "" {
+		id := [2]string{in.Source, in.EventID}
+		if m.eventIDs[id] {
+			m.refused = append(m.refused, "duplicate")
+			return
+		}
+		m.eventIDs[id] = true
+	}
+	delta := in.Quantity
+	switch in.Kind {
+	case stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut:
+		delta = -delta
+	}
+	m.fact(in.SKU, in.Outlet, delta)
+}
+
+func (m *model) fact(sku, outlet string, delta stock.Quantity) {
+	m.known[outlet] = true
+	m.facts = append(m.facts, mFact{sku, outlet, delta})
+}
+
+// What everything adds up to.
+
+func (m *model) onHand(sku, outlet string) stock.Quantity {
+	var sum stock.Quantity
+	for _, f := range m.facts {
+		if f.sku == sku && f.outlet == outlet {
+			sum += f.delta
+		}
+	}
+	return sum
+}
+
+func (m *model) eachLine(f func(o *mOrder, l *mLine)) {
+	for _, o := range m.orders {
+		for _, l := range o.lines {
+			f(o, l)
+		}
+	}
+}
+
+func (m *model) reserved(sku, outlet string) stock.Quantity {
+	var sum stock.Quantity
+	m.eachLine(func(_ *mOrder, l *mLine) {
+		for _, a := range l.allocs {
+			if l.sku == sku && a.outlet == outlet {
+				sum += a.quantity - a.shipped
+			}
+		}
+	})
+	return sum
+}
+
+func (m *model) onOrder(sku string) stock.Quantity {
+	var sum stock.Quantity
+	m.eachLine(func(_ *mOrder, l *mLine) {
+		if l.sku == sku {
+			sum += l.waiting + l.open()
+		}
+	})
+	return sum
+}
+
+func (l *mLine) open() stock.Quantity {
+	var sum stock.Quantity
+	for _, a := range l.allocs {
+		sum += a.quantity - a.shipped
+	}
+	return sum
+}
+
+func (l *mLine) despatched() stock.Quantity {
+	return max(l.channelTotal, l.channelReports, l.warehouseSum)
+}
+
+// Orders.
+
+func (m *model) find(channel, id string) *mOrder {
+	for _, o := range m.orders {
+		if o.channel == channel && o.id == id {
+			return o
+		}
+	}
+	return nil
+}
+
+func (o *mOrder) line(id string) *mLine {
+	for _, l := range o.lines {
+		if l.id == id {
+			return l
+		}
+	}
+	return nil
+}
+
+func (m *model) counts(in *record.Order) bool {
+	c, ok := m.channels[in.Channel]
+	switch {
+	case !ok:
+		return in.Status != record.Shipped && in.Status != record.Archived
+	case in.FulfilledBy == record.ByChannel:
+		return slices.Contains(c.CountStatuses.Channel, in.Status)
+	}
+	return slices.Contains(c.CountStatuses.Merchant, in.Status)
+}
+
+func (m *model) lowers(in *record.Order) bool {
+	if c, ok := m.channels[in.Channel]; ok {
+		return slices.Contains(c.LoweringStatuses, in.Status)
+	}
+	return in.Status == record.Pending || in.Status == record.Open || in.Status == record.Shipped
+}
+
+func (m *model) order(in *record.Order, entryTime stock.Instant) {
+	read := cmp.Or(in.ReadAt, entryTime)
+	o := m.find(in.Channel, in.OrderID)
+	if o != nil && o.seen && (in.UpdatedAt < o.updated || in.UpdatedAt == o.updated && read <= o.read) {
+		return
+	}
+	if (o == nil || !o.seen) && !m.counts(in) && !m.lowers(in) {
+		return
+	}
+	if o == nil {
+		o = &mOrder{channel: in.Channel, id: in.OrderID, reports: map[string]bool{}}
+		m.orders = append(m.orders, o)
+	}
+	o.seen = true
+	o.status, o.updated, o.read, o.by = in.Status, in.UpdatedAt, read, in.FulfilledBy
+	for _, l := range o.lines {
+		l.ordered = 0
+	}
+	for i := range in.Lines {
+		m.snapshotLine(o, in, &in.Lines[i])
+	}
+	slices.SortFunc(o.lines, func(a, b *mLine) int { return cmp.Compare(a.id, b.id) })
+	early := o.early
+	o.early = nil
+	for _, f := range early {
+		m.report(o, f)
+	}
+	for _, l := range o.lines {
+		m.ledger(o, l, in)
+	}
+	o.counted = o.counted || m.counts(in)
+	for _, l := range o.lines {
+		m.target(o, l)
+	}
+	m.allocate(o)
+}
+
+func (m *model) snapshotLine(o *mOrder, in *record.Order, il *record.OrderLine) {
+	l := o.line(il.LineID)
+	if l != nil && l.sku != il.SKU {
+		m.move(o, l, 0, l.sold-l.released)
+		o.lines = slices.DeleteFunc(o.lines, func(x *mLine) bool { return x == l })
+		l = nil
+	}
+	location := m.location(o.channel, il.Location)
+	if l == nil {
+		l = &mLine{id: il.LineID, sku: il.SKU, location: location}
+		o.lines = append(o.lines, l)
+	}
+	if l.location != location {
+		net := l.sold - l.released
+		m.move(o, l, 0, net)
+		l.location = location
+		m.move(o, l, net, 0)
+	}
+	l.pin, l.ordered = il.Outlet, il.Quantity
+	l.channelTotal = max(l.channelTotal, il.Fulfilled)
+	if in.Status == record.Shipped {
+		l.channelTotal = max(l.channelTotal, il.Quantity)
+	}
+}
+
+func (m *model) location(channel, named string) string {
+	c := m.channels[channel]
+	first := ""
+	for _, l := range c.Locations {
+		if l.Location == named {
+			return named
+		}
+		if first == "" || l.Location < first {
+			first = l.Location
+		}
+	}
+	return first
+}
+
+// move moves the line's and its listing's counters.
+func (m *model) move(o *mOrder, l *mLine, sold, released stock.Quantity) {
+	l.sold, l.released = l.sold+sold, l.released+released
+	key := [3]string{o.channel, l.sku, l.location}
+	c := m.counters[key]
+	m.counters[key] = mCounters{c.sold + sold, c.released + released}
+}
+
+func (m *model) ledger(o *mOrder, l *mLine, in *record.Order) {
+	if in.FulfilledBy == record.ByChannel {
+		return
+	}
+	if in.Status == record.Cancelled {
+		m.move(o, l, max(0, l.ordered-l.sold), 0)
+		m.move(o, l, 0, max(0, l.sold-l.released-l.despatched()))
+		return
+	}
+	if m.lowers(in) {
+		change := l.ordered - (l.sold - l.released)
+		m.move(o, l, max(0, change), max(0, -change))
+	}
+}
+
+// target makes the line's open units what its order asks for.
+func (m *model) target(o *mOrder, l *mLine) {
+	if o.by == record.ByChannel {
+		m.giveBack(l, l.waiting+l.open())
+		m.leaveOwnOutlet(o, l)
+		return
+	}
+	if !o.counted {
+		return
+	}
+	m.despatch(o, l, "", min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled)
+	want := l.ordered
+	if o.status == record.Shipped || o.status == record.Archived || o.status == record.Cancelled && m.settings.ReleaseOn == record.OnCancel {
+		want = l.fulfilled
+	}
+	change := want - l.fulfilled - l.waiting - l.open()
+	if change < 0 {
+		m.giveBack(l, -change)
+	}
+	if change > 0 {
+		if l.waiting == 0 {
+			l.since = m.entry
+		}
+		l.waiting += change
+	}
+}
+
+func (m *model) leaveOwnOutlet(o *mOrder, l *mLine) {
+	c := m.channels[o.channel]
+	if units := l.despatched() - l.fulfilled; c.OwnOutlet != "" && units > 0 {
+		l.fulfilled += units
+		m.fact(l.sku, c.OwnOutlet, -units)
+	}
+}
+
+// giveBack gives back what waits first, then the newest promises.
+func (m *model) giveBack(l *mLine, units stock.Quantity) {
+	w := min(units, l.waiting)
+	l.waiting -= w
+	units -= w
+	for i := len(l.allocs) - 1; i >= 0; i-- {
+		n := min(units, l.allocs[i].quantity-l.allocs[i].shipped)
+		l.allocs[i].quantity -= n
+		units -= n
+	}
+	l.allocs = slices.DeleteFunc(l.allocs, func(a mAlloc) bool { return a.quantity == 0 })
+}
+
+func (m *model) fulfilment(in *record.Fulfilment) {
+	o := m.find(in.Channel, in.OrderID)
+	if o == nil {
+		o = &mOrder{channel: in.Channel, id: in.OrderID, reports: map[string]bool{}}
+		m.orders = append(m.orders, o)
+	}
+	if o.reports[in.FulfilmentID] {
+		m.refused = append(m.refused, "duplicate")
+		return
+	}
+	if !o.seen {
+		o.reports[in.FulfilmentID] = true
+		o.early = append(o.early, in)
+		return
+	}
+	if m.report(o, in) {
+		o.reports[in.FulfilmentID] = true
+	}
+}
+
+func (m *model) report(o *mOrder, in *record.Fulfilment) bool {
+	sums := map[string]stock.Quantity{}
+	for _, fl := range in.Lines {
+		sums[fl.LineID] += fl.Quantity
+	}
+	for id, sum := range sums {
+		l := o.line(id)
+		if l == nil || in.ReportedBy == record.Warehouse && l.warehouseSum+sum > max(l.ordered, l.fulfilled) {
+			m.refused = append(m.refused, "refused")
+			return false
+		}
+	}
+	for _, fl := range in.Lines {
+		l := o.line(fl.LineID)
+		if in.ReportedBy == record.Warehouse {
+			l.warehouseSum += fl.Quantity
+		} else {
+			l.channelReports = min(l.channelReports+fl.Quantity, max(l.ordered, l.channelReports))
+		}
+		if o.by == record.ByChannel {
+			m.leaveOwnOutlet(o, l)
+			continue
+		}
+		m.despatch(o, l, in.Outlet, min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled)
+	}
+	return true
+}
+
+// despatch takes units off the shelf, one by one: from the promise at the outlet, else from the newest promise, else from
+// what waits, else from what was not wanted at all.
+func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantity) {
+	for range max(0, units) {
+		l.fulfilled++
+		from := outlet
+		if at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet && a.quantity > a.shipped }); at >= 0 {
+			l.allocs[at].shipped++
+			m.leave(l.sku, from)
+			continue
+		}
+		newest := -1
+		for i, a := range l.allocs {
+			if a.quantity > a.shipped {
+				newest = i
+			}
+		}
+		if newest >= 0 && outlet == "" {
+			l.allocs[newest].shipped++
+			m.leave(l.sku, l.allocs[newest].outlet)
+			continue
+		}
+		if newest >= 0 {
+			m.drop(l, newest)
+		} else if l.waiting > 0 {
+			l.waiting--
+		}
+		if from == "" {
+			from = m.channels[o.channel].DefaultOutlet
+		}
+		if from == "" {
+			if c := m.candidates(o.channel, ""); len(c) > 0 {
+				from = c[0]
+			}
+		}
+		if from == "" {
+			continue
+		}
+		m.leave(l.sku, from)
+		at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == from })
+		if at < 0 {
+			at = len(l.allocs)
+			l.allocs = append(l.allocs, mAlloc{outlet: from})
+		}
+		l.allocs[at].quantity++
+		l.allocs[at].shipped++
+	}
+}
+
+func (m *model) drop(l *mLine, i int) {
+	l.allocs[i].quantity--
+	if l.allocs[i].quantity == 0 {
+		l.allocs = slices.Delete(l.allocs, i, i+1)
+	}
+}
+
+func (m *model) leave(sku, outlet string) {
+	if m.settings.FulfilmentLowersOnHand {
+		m.fact(sku, outlet, -1)
+	}
+}
+
+// Allocation.
+
+func (m *model) fulfils(id string) bool {
+	o, ok := m.outlets[id]
+	return ok && !o.Deleted && !o.ChannelOwned && o.FulfilsOrders
+}
+
+func (m *model) candidates(channel, pin string) []string {
+	c, ok := m.channels[channel]
+	ids := c.Outlets
+	switch {
+	case pin != "":
+		ids = []string{pin}
+	case !ok || c.Deleted:
+		return nil
+	case !c.RouteOrders && c.DefaultOutlet != "":
+		ids = []string{c.DefaultOutlet}
+	}
+	var able []string
+	for _, id := range ids {
+		if m.fulfils(id) && !slices.Contains(able, id) {
+			able = append(able, id)
+		}
+	}
+	slices.SortFunc(able, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.outlets[a].Priority, m.outlets[b].Priority), cmp.Compare(a, b))
+	})
+	return able
+}
+
+func (m *model) allocate(o *mOrder) {
+	if o.status != record.Pending && o.status != record.Open {
+		return
+	}
+	var pins []string
+	for _, l := range o.lines {
+		if l.waiting > 0 && !slices.Contains(pins, l.pin) {
+			pins = append(pins, l.pin)
+		}
+	}
+	for _, pin := range pins {
+		m.allocateLines(o, pin)
+	}
+}
+
+func (m *model) allocateLines(o *mOrder, pin string) {
+	need := map[string]stock.Quantity{}
+	for _, l := range o.lines {
+		if l.pin == pin {
+			need[l.sku] += l.waiting
+		}
+	}
+	for _, outlet := range m.candidates(o.channel, pin) {
+		fits := true
+		for sku, units := range need {
+			fits = fits && (units == 0 || m.onHand(sku, outlet)-m.reserved(sku, outlet) >= units)
+		}
+		if !fits {
+			continue
+		}
+		for _, l := range o.lines {
+			if l.pin != pin || l.waiting == 0 {
+				continue
+			}
+			if at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet }); at >= 0 {
+				l.allocs[at].quantity += l.waiting
+			} else {
+				l.allocs = append(l.allocs, mAlloc{outlet: outlet, quantity: l.waiting})
+			}
+			l.waiting = 0
+		}
+		return
+	}
+}
+
+// serveWaiting tries everybody who waits, who waited longest first.
+func (m *model) serveWaiting() {
+	since := map[*mOrder]int{}
+	var waiting []*mOrder
+	m.eachLine(func(o *mOrder, l *mLine) {
+		if l.waiting == 0 {
+			return
+		}
+		if first, ok := since[o]; !ok {
+			waiting = append(waiting, o)
+			since[o] = l.since
+		} else {
+			since[o] = min(first, l.since)
+		}
+	})
+	slices.SortStableFunc(waiting, func(a, b *mOrder) int { return cmp.Compare(since[a], since[b]) })
+	for _, o := range waiting {
+		m.allocate(o)
+	}
+}
+
+// Offers.
+
+func (m *model) tell() {
+	for key, l := range m.listings {
+		c, ok := m.channels[key[0]]
+		if !ok {
+			continue
+		}
+		locations := map[string][]string{}
+		if len(c.Locations) == 0 {
+			locations[""] = c.Outlets
+		}
+		for _, loc := range c.Locations {
+			locations[loc.Location] = loc.Outlets
+		}
+		stopped := l.Deleted || c.Deleted || !l.OptedIn || !l.Tracked || l.FulfilledBy == record.ByChannel || l.PublishAt > m.clock
+		for location, outlets := range locations {
+			m.tellOne(&l, &c, location, outlets, stopped)
+		}
+		for told := range m.told {
+			if _, ok := locations[told[2]]; !ok && told[0] == key[0] && told[1] == key[1] {
+				m.tellOne(&l, &c, told[2], nil, true)
+			}
+		}
+	}
+}
+
+func (m *model) tellOne(l *record.Listing, c *record.Channel, location string, outlets []string, stopped bool) {
+	key := [3]string{l.Channel, l.SKU, location}
+	old, ever := m.told[key]
+	now := mTold{mCounters: m.counters[key], stopped: stopped}
+	moved := m.heard[key] != now.mCounters
+	m.heard[key] = now.mCounters
+	if stopped {
+		switch {
+		case !ever || old.stopped && !moved:
+		case c.WhenStopped == record.StopLeave:
+			old.stopped = true
+			m.told[key] = old
+		default:
+			m.told[key] = now
+		}
+		return
+	}
+	policy := record.Policy{Percent: 100}
+	for _, p := range append(slices.Clone(l.Policies), c.Policies...) {
+		if (p.From == 0 || p.From <= m.clock) && (p.To == 0 || m.clock < p.To) {
+			policy = p
+			break
+		}
+	}
+	var sum stock.Quantity
+	var those []string
+	for _, id := range outlets {
+		if o := m.outlets[id]; m.fulfils(id) && o.SellsOnline && !slices.Contains(those, id) {
+			those = append(those, id)
+			sum += max(0, m.onHand(l.SKU, id)-m.reserved(l.SKU, id)-o.SafetyStock)
+		}
+	}
+	m.eachLine(func(o *mOrder, ol *mLine) {
+		if ol.sku != l.SKU || ol.waiting == 0 {
+			return
+		}
+		able := m.candidates(o.channel, ol.pin)
+		if len(able) > 0 && !slices.ContainsFunc(able, func(id string) bool { return !slices.Contains(those, id) }) {
+			sum -= ol.waiting
+		}
+	})
+	q := max(0, sum-policy.Buffer) * stock.Quantity(policy.Percent) / 100
+	if policy.Cap != nil {
+		q = min(q, *policy.Cap)
+	}
+	if q < policy.Floor {
+		q = 0
+	}
+	now.quantity = q
+	m.told[key] = now
+}
