@@ -94,6 +94,9 @@ func (w *writer) drop() {
 }
 
 func (w *writer) commit(ctx context.Context, expected, next stream.Position, rows []engine.RowWrite) error {
+	if err := ctx.Err(); err != nil {
+		return err // on a connection that is at hand the client would not look
+	}
 	w.group(rows)
 	for range attempts {
 		fresh, err := w.arm(ctx)

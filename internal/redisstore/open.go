@@ -46,6 +46,9 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	if len(cfg.Addresses) == 0 {
 		return nil, errors.New("no Redis address: set SHELFWIRE_REDIS_ADDRESSES to host:port")
 	}
+	// The client prints every failed dial to stderr, through a logger that all its users share. Ours are reported by those who
+	// wait, once.
+	redis.SetLogger(clientLog{log})
 	s := &Store{
 		client: redis.NewUniversalClient(&redis.UniversalOptions{
 			Addrs:    cfg.Addresses,
@@ -145,4 +148,12 @@ func infoField(info, name string) string {
 		}
 	}
 	return ""
+}
+
+// clientLog passes the client library's own lines on as debug lines.
+type clientLog struct{ log *slog.Logger }
+
+// Printf is what the library calls.
+func (l clientLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, "redis client", "line", fmt.Sprintf(format, args...))
 }
