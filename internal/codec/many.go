@@ -35,13 +35,15 @@ func (c *coder) texts(num protowire.Number, name string, p *[]string, how rule) 
 			*p = append(*p, c.parseString(name, v))
 		}
 	case check:
+		seen := make(map[string]bool, len(*p))
 		for i, s := range *p {
 			if reason := badText(s, how); reason != "" {
 				c.fail(indexed(name, i), reason)
 			}
-			if slices.Contains((*p)[:min(i, 100)], s) {
+			if seen[s] {
 				c.fail(indexed(name, i), "is named twice")
 			}
+			seen[s] = true
 		}
 	}
 }

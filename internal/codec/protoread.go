@@ -261,32 +261,42 @@ func (c *coder) newText(name string, b []byte) string {
 // takeSpan consumes a google.protobuf.Timestamp or Duration, which look alike.
 func (c *coder) takeSpan(num protowire.Number, name string) (seconds, nanos int64) {
 	b := c.takeMessage(num, name)
-	for len(b) > 0 {
-		tag, n := varint(b)
-		if n < 0 || tag>>3 == 0 {
-			c.fail(name, "is not protobuf")
-			return 0, 0
-		}
-		b = b[n:]
-		v := uint64(0)
-		if tag&7 == uint64(protowire.VarintType) {
-			v, n = varint(b)
-		} else {
-			n = valueLen(b, protowire.Type(tag&7))
-		}
-		if n < 0 {
-			c.fail(name, "is not protobuf")
-			return 0, 0
-		}
-		b = b[n:]
-		switch tag {
-		case 1<<3 | uint64(protowire.VarintType):
-			seconds = int64(v)
-		case 2<<3 | uint64(protowire.VarintType):
-			nanos = int64(int32(v))
-		}
+	if seconds, nanos, ok := plainSpan(b); ok {
+		return seconds, nanos
 	}
+	outer := c.wire
+	c.push(num, name, 0)
+	c.openWire(b)
+	for c.at(1) {
+		seconds = int64(c.takeVarint(""))
+	}
+	for c.at(2) {
+		nanos = int64(int32(c.takeVarint("")))
+	}
+	c.closeWire(outer)
+	c.depth--
 	return seconds, nanos
+}
+
+// plainSpan reads a span as everybody writes it: seconds, then nanoseconds where there are any, and nothing else.
+func plainSpan(b []byte) (seconds, nanos int64, ok bool) {
+	const secondsTag, nanosTag = 1<<3 | byte(protowire.VarintType), 2<<3 | byte(protowire.VarintType)
+	if len(b) < 2 || b[0] != secondsTag {
+		return 0, 0, false
+	}
+	v, n := longVarint(b[1:])
+	if n < 0 {
+		return 0, 0, false
+	}
+	seconds = int64(v)
+	if b = b[1+n:]; len(b) == 0 {
+		return seconds, 0, true
+	}
+	if b[0] != nanosTag {
+		return 0, 0, false
+	}
+	v, n = longVarint(b[1:])
+	return seconds, int64(int32(v)), n == len(b)-1
 }
 
 // The bounds of google.protobuf.Timestamp, 0001-01-01 to 9999-12-31.
