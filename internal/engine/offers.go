@@ -116,7 +116,7 @@ func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
 		candidates := a.pool.candidates(w.channel, w.outlet)
 		only := len(candidates) > 0
 		for _, o := range candidates {
-			if !o.offered() || !outlets.has(o) {
+			if !outlets.has(o) {
 				only = false
 				break
 			}
