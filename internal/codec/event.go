@@ -8,6 +8,9 @@ func eventFields(c *coder, e *record.Event) {
 	if m := part(c, 1, "movement", &e.Movement); m != nil {
 		movementFields(c, m)
 		c.leave()
+		if c.mode == readProto && c.wire.next == endOfMessage {
+			return // most records by far are done here
+		}
 	}
 	if o := part(c, 2, "order", &e.Order); o != nil {
 		orderFields(c, o)

@@ -209,7 +209,12 @@ func (c *coder) takeVarint(name string) uint64 {
 		c.wrongType(name)
 		return 0
 	}
-	v, n := varint(c.wire.rest())
+	if v := c.wire.buf[c.wire.at]; v < 0x80 {
+		c.wire.at++
+		c.advance()
+		return uint64(v)
+	}
+	v, n := longVarint(c.wire.rest())
 	c.wire.at += n
 	c.advance()
 	return v
@@ -221,7 +226,10 @@ func (c *coder) takeBytes(name string) []byte {
 		c.wrongType(name)
 		return nil
 	}
-	size, n := varint(c.wire.rest())
+	size, n := uint64(c.wire.buf[c.wire.at]), 1
+	if size >= 0x80 {
+		size, n = longVarint(c.wire.rest())
+	}
 	begin := c.wire.at + n
 	end := begin + int(size)
 	v := c.wire.buf[begin:end:end]
