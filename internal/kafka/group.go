@@ -1,0 +1,323 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// GroupConfig names a consumer group and what it shares out.
+type GroupConfig struct {
+	Group      string // without the installation's prefix
+	InstanceID string // static membership: a restart within the session keeps its partitions; "" is dynamic
+	Topics     []stream.Topic
+	Registerer prometheus.Registerer // for the group's metrics; nil: none
+}
+
+// How soon a member that is gone loses its partitions, and how long a rebalance waits for the others.
+const (
+	sessionTimeout   = 10 * time.Second
+	rebalanceTimeout = 12 * time.Second
+)
+
+// How long a worker that failed waits before it is started again: doubled from the first to the last.
+const (
+	restartFirst = 200 * time.Millisecond
+	restartLast  = 10 * time.Second
+)
+
+// lagEvery is how often offsets that are for lag tools only are committed.
+const lagEvery = time.Second
+
+// RunGroup joins the group and runs one worker for each partition that this process is given, until ctx ends; then it waits
+// for them. The group only assigns: it fetches nothing, and workers open their own readers. A worker that fails is started
+// again after a pause; one whose error wraps [stream.ErrStop] is not, and the others go on.
+func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.Worker) error {
+	g := &group{
+		cluster: c, cfg: cfg, worker: worker, log: c.log.With("group", cfg.Group), ctx: ctx,
+		running: map[stream.Partition]*running{}, lag: map[stream.Partition]int64{},
+		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shelfwire_partitions_stopped", Help: "Partitions that an alarm has stopped, by group and topic.",
+		}, []string{"group", "topic"}),
+		assigned: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shelfwire_partitions_assigned", Help: "Partitions this process works on, by group and topic.",
+		}, []string{"group", "topic"}),
+	}
+	if cfg.Registerer != nil {
+		var err error
+		if g.stopped, err = register(cfg.Registerer, g.stopped); err != nil {
+			return err
+		}
+		if g.assigned, err = register(cfg.Registerer, g.assigned); err != nil {
+			return err
+		}
+	}
+	names := make([]string, len(cfg.Topics))
+	for i, t := range cfg.Topics {
+		names[i] = c.name(t)
+	}
+	opts := append(c.options("group-"+cfg.Group),
+		kgo.ConsumerGroup(c.cfg.Prefix+cfg.Group),
+		kgo.ConsumeTopics(names...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.HeartbeatInterval(2*time.Second),
+		kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.assign(m) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.revoke(m) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.revoke(m) }),
+	)
+	if cfg.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(c.cfg.Prefix+cfg.InstanceID))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return fmt.Errorf("group %s: %w", cfg.Group, err)
+	}
+	g.client = client
+	client.PauseFetchTopics(names...)
+	err = g.run(ctx)
+	g.revokeAll()
+	g.commitLag(true)
+	client.Close()
+	return err
+}
+
+// register returns what is registered under the collector's name, which an earlier group of the process may have done.
+func register(r prometheus.Registerer, v *prometheus.GaugeVec) (*prometheus.GaugeVec, error) {
+	err := r.Register(v)
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if same, ok := already.ExistingCollector.(*prometheus.GaugeVec); ok {
+			return same, nil
+		}
+	}
+	return v, err
+}
+
+type group struct {
+	cluster  *Cluster
+	cfg      GroupConfig
+	worker   stream.Worker
+	log      *slog.Logger
+	ctx      context.Context // of RunGroup: what every worker's context comes from
+	client   *kgo.Client
+	stopped  *prometheus.GaugeVec
+	assigned *prometheus.GaugeVec
+
+	mu      sync.Mutex
+	running map[stream.Partition]*running // guarded by mu
+	lag     map[stream.Partition]int64    // guarded by mu
+}
+
+type running struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// run waits for ctx, commits lag offsets, and looks at what the group reports: nothing is fetched, so a poll returns errors
+// only.
+func (g *group) run(ctx context.Context) error {
+	var lag sync.WaitGroup
+	defer lag.Wait()
+	lagCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	lag.Go(func() {
+		ticker := time.NewTicker(lagEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				g.commitLag(false)
+			case <-lagCtx.Done():
+				return
+			}
+		}
+	})
+	for {
+		fetches := g.client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := fetches.Err(); err != nil {
+			if errors.Is(err, kerr.FencedInstanceID) {
+				return fmt.Errorf("group %s: another process has taken the instance id %q: %w", g.cfg.Group, g.cfg.InstanceID, err)
+			}
+			g.log.Warn("consumer group", "err", err)
+		}
+	}
+}
+
+func (g *group) assign(added map[string][]int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, ids := range added {
+		for _, id := range ids {
+			p := stream.Partition{Topic: g.cluster.topic(name), ID: id}
+			if _, ok := g.running[p]; ok {
+				continue
+			}
+			ctx, cancel := context.WithCancel(g.ctx)
+			r := &running{cancel: cancel, done: make(chan struct{})}
+			g.running[p] = r
+			g.assigned.WithLabelValues(g.cfg.Group, string(p.Topic)).Inc()
+			go func() {
+				defer close(r.done)
+				g.keep(ctx, p)
+			}()
+		}
+	}
+}
+
+func (g *group) revoke(lost map[string][]int32) {
+	var gone []*running
+	g.mu.Lock()
+	for name, ids := range lost {
+		for _, id := range ids {
+			p := stream.Partition{Topic: g.cluster.topic(name), ID: id}
+			if r, ok := g.running[p]; ok {
+				r.cancel()
+				gone = append(gone, r)
+				delete(g.running, p)
+				g.assigned.WithLabelValues(g.cfg.Group, string(p.Topic)).Dec()
+			}
+		}
+	}
+	g.mu.Unlock()
+	for _, r := range gone {
+		<-r.done
+	}
+}
+
+func (g *group) revokeAll() {
+	all := map[string][]int32{}
+	g.mu.Lock()
+	for p := range g.running {
+		name := g.cluster.name(p.Topic)
+		all[name] = append(all[name], p.ID)
+	}
+	g.mu.Unlock()
+	g.revoke(all)
+}
+
+// keep runs the partition's worker, again and again, until the partition is taken away or its worker raises an alarm.
+func (g *group) keep(ctx context.Context, p stream.Partition) {
+	pause := restartFirst
+	for {
+		started := time.Now()
+		err := g.worker(ctx, &assignment{g, p})
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, stream.ErrStop) {
+			g.log.Error("partition stopped: it needs a person", "topic", p.Topic, "partition", p.ID, "err", err)
+			gauge := g.stopped.WithLabelValues(g.cfg.Group, string(p.Topic))
+			gauge.Inc()
+			<-ctx.Done()
+			gauge.Dec()
+			return
+		}
+		if time.Since(started) > time.Minute {
+			pause = restartFirst
+		}
+		g.log.Warn("partition starts again", "topic", p.Topic, "partition", p.ID, "after", pause, "err", err)
+		timer := time.NewTimer(pause/2 + rand.N(pause/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		pause = min(2*pause, restartLast)
+	}
+}
+
+func (g *group) commitLag(wait bool) {
+	g.mu.Lock()
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for p, next := range g.lag {
+		name := g.cluster.name(p.Topic)
+		if offsets[name] == nil {
+			offsets[name] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[name][p.ID] = kgo.EpochOffset{Epoch: -1, Offset: next}
+	}
+	clear(g.lag)
+	g.mu.Unlock()
+	if len(offsets) == 0 {
+		return
+	}
+	// For lag tools only: an offset that does not arrive is followed by the next.
+	if !wait {
+		g.client.CommitOffsets(g.ctx, offsets, nil)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), 2*time.Second)
+	defer cancel()
+	g.client.CommitOffsetsSync(ctx, offsets, nil)
+}
+
+// An assignment implements [stream.Assignment].
+type assignment struct {
+	group     *group
+	partition stream.Partition
+}
+
+func (a *assignment) Partition() stream.Partition { return a.partition }
+
+func (a *assignment) Committed(ctx context.Context) (int64, error) {
+	g := a.group
+	offsets, err := g.cluster.admin.FetchOffsets(ctx, g.cluster.cfg.Prefix+g.cfg.Group)
+	if err != nil {
+		return 0, fmt.Errorf("committed offset of %s/%d: %w", a.partition.Topic, a.partition.ID, err)
+	}
+	o, ok := offsets.Lookup(g.cluster.name(a.partition.Topic), a.partition.ID)
+	if !ok {
+		return -1, nil
+	}
+	if o.Err != nil {
+		return 0, fmt.Errorf("committed offset of %s/%d: %w", a.partition.Topic, a.partition.ID, o.Err)
+	}
+	return o.At, nil
+}
+
+func (a *assignment) Commit(ctx context.Context, next int64) error {
+	g := a.group
+	var failed error
+	g.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{
+		g.cluster.name(a.partition.Topic): {a.partition.ID: {Epoch: -1, Offset: next}},
+	}, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+		failed = err
+		if err != nil {
+			return
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
+			}
+		}
+	})
+	if failed != nil {
+		return fmt.Errorf("commit offset %d of %s/%d: %w", next, a.partition.Topic, a.partition.ID, failed)
+	}
+	return nil
+}
+
+func (a *assignment) CommitLag(next int64) {
+	a.group.mu.Lock()
+	a.group.lag[a.partition] = next
+	a.group.mu.Unlock()
+}

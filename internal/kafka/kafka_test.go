@@ -1,0 +1,263 @@
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/shelfwire/shelfwire/internal/kafka"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+var layout = kafka.Layout{Inputs: 2, Journal: 3, Accounts: 2, Outputs: 2, Replication: 1, Plain: true}
+
+// start returns a cluster of our topics on a broker inside the test, and the broker.
+func start(t *testing.T) (*kafka.Cluster, *kfake.Cluster) {
+	t.Helper()
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	c := open(t, broker.ListenAddrs(), "test.")
+	if _, err := c.ApplyTopics(t.Context(), layout); err != nil {
+		t.Fatal(err)
+	}
+	return c, broker
+}
+
+func open(t *testing.T, brokers []string, prefix string) *kafka.Cluster {
+	t.Helper()
+	c, err := kafka.Open(t.Context(), kafka.Config{Brokers: brokers, Prefix: prefix}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func produce(t *testing.T, c *kafka.Cluster, partition int32, values ...string) {
+	t.Helper()
+	p, err := c.NewProducer(kafka.ProducerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var messages []stream.Message
+	for _, v := range values {
+		messages = append(messages, stream.Message{Topic: stream.Journal, Partition: partition, Value: []byte(v)})
+	}
+	if err := p.Produce(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readers(t *testing.T, c *kafka.Cluster, cfg kafka.ReadersConfig) *kafka.Readers {
+	t.Helper()
+	r, err := c.NewReaders(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+func readN(t *testing.T, r stream.Reader, n int) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var got []string
+	for len(got) < n {
+		records, err := r.Read(ctx)
+		if err != nil {
+			t.Fatalf("after %d records: %v", len(got), err)
+		}
+		for _, rec := range records {
+			got = append(got, fmt.Sprintf("%d:%s", rec.Offset, rec.Value))
+		}
+	}
+	return got
+}
+
+func TestReaderStartsWhereItIsToldAndSeesWhatComes(t *testing.T) {
+	c, _ := start(t)
+	produce(t, c, 1, "a", "b", "c")
+	r, err := readers(t, c, kafka.ReadersConfig{}).Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: 1}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(readN(t, r, 2), " "); got != "1:b 2:c" {
+		t.Errorf("Read() = %s, want 1:b 2:c", got)
+	}
+	produce(t, c, 1, "d")
+	if got := strings.Join(readN(t, r, 1), " "); got != "3:d" {
+		t.Errorf("Read() = %s, want 3:d", got)
+	}
+}
+
+func TestReopeningGoesBack(t *testing.T) {
+	c, _ := start(t)
+	produce(t, c, 0, "a", "b", "c", "d")
+	rs := readers(t, c, kafka.ReadersConfig{})
+	for from := range int64(4) {
+		r, err := rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: 0}, 3-from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := readN(t, r, 1)[0], fmt.Sprintf("%d:%c", 3-from, 'd'-rune(from)); got != want {
+			t.Errorf("first record after opening at %d is %s, want %s", 3-from, got, want)
+		}
+		r.Close()
+	}
+}
+
+func TestASlowReaderHoldsUpNobody(t *testing.T) {
+	c, _ := start(t)
+	rs := readers(t, c, kafka.ReadersConfig{Batch: 10, Buffered: 20})
+	slow, err := rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: 0}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick, err := rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make([]string, 500)
+	for i := range values {
+		values[i] = strings.Repeat("x", 100)
+	}
+	for range 5 {
+		produce(t, c, 0, values...)
+		produce(t, c, 1, values...)
+	}
+	readN(t, quick, 2500)
+	if got := readN(t, slow, 2500); got[2499][:5] != "2499:" {
+		t.Errorf("last record of the slow reader is %s, want offset 2499", got[2499][:5])
+	}
+}
+
+func TestAnOffsetThatIsNotThereIsAnError(t *testing.T) {
+	c, _ := start(t)
+	produce(t, c, 0, "a")
+	r, err := readers(t, c, kafka.ReadersConfig{}).Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: 0}, 77)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := r.Read(ctx); !errors.Is(err, stream.ErrOutOfRange) {
+		t.Errorf("Read() = %v, want ErrOutOfRange", err)
+	}
+}
+
+func TestNothingIsSentWhenOneMessageIsTooLarge(t *testing.T) {
+	c, _ := start(t)
+	p, err := c.NewProducer(kafka.ProducerConfig{MaxRecordBytes: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	err = p.Produce(t.Context(), []stream.Message{
+		{Topic: stream.Journal, Value: []byte("short")}, {Topic: stream.Journal, Value: []byte("longer than ten")},
+	})
+	large, ok := errors.AsType[*kafka.TooLargeError](err)
+	if !ok || len(large.Indexes) != 1 || large.Indexes[0] != 1 || !errors.Is(err, stream.ErrTooLarge) {
+		t.Errorf("Produce() = %v, want message 1 too large", err)
+	}
+	if b, err := c.Bounds(t.Context(), stream.Partition{Topic: stream.Journal, ID: 0}); err != nil || b.End != 0 {
+		t.Errorf("Bounds() = %v, %v, want nothing written", b, err)
+	}
+}
+
+func TestPartitionOfIsWhatOtherClientsCompute(t *testing.T) {
+	// Hashes from the tests of Kafka's own client (Utils.murmur2), made positive and reduced to eight partitions.
+	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536} {
+		if got, want := kafka.PartitionOf([]byte(key), 8), (hash&0x7fffffff)%8; got != want {
+			t.Errorf("PartitionOf(%q, 8) = %d, want %d", key, got, want)
+		}
+	}
+}
+
+func TestCheckTopicsSaysWhatToDo(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	c := open(t, broker.ListenAddrs(), "other.")
+	if err := c.CheckTopics(t.Context(), layout); err == nil || !strings.Contains(err.Error(), "topic other.journal is missing: run `shelfwire topics apply`") {
+		t.Errorf("CheckTopics() without topics = %v", err)
+	}
+	made, err := c.ApplyTopics(t.Context(), layout)
+	if err != nil || len(made) != len(stream.Topics()) {
+		t.Errorf("ApplyTopics() = %v, %v, want all of them", made, err)
+	}
+	if made, err := c.ApplyTopics(t.Context(), layout); err != nil || len(made) != 0 {
+		t.Errorf("ApplyTopics() again = %v, %v, want nothing to do", made, err)
+	}
+	wider := layout
+	wider.Journal = 8
+	if err := c.CheckTopics(t.Context(), wider); err == nil || !strings.Contains(err.Error(), "topic other.journal has 3 partitions, the configuration says 8") {
+		t.Errorf("CheckTopics() with other partitions = %v", err)
+	}
+}
+
+func TestAGroupSharesOutAndStartsAgain(t *testing.T) {
+	c, _ := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	runs := map[int32]int{}
+	all := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- c.RunGroup(ctx, kafka.GroupConfig{Group: "g", InstanceID: "one", Topics: []stream.Topic{stream.Journal}},
+			func(ctx context.Context, a stream.Assignment) error {
+				id := a.Partition().ID
+				mu.Lock()
+				runs[id]++
+				n := runs[id]
+				if runs[0] == 1 && runs[1] == 2 && runs[2] == 1 {
+					close(all)
+				}
+				mu.Unlock()
+				switch {
+				case id == 1 && n == 1:
+					return errors.New("once")
+				case id == 2:
+					return stream.Alarm(errors.New("stopped for good"))
+				}
+				if id == 0 {
+					if at, err := a.Committed(ctx); err != nil || at != -1 {
+						t.Errorf("Committed() before = %d, %v", at, err)
+					}
+					if err := a.Commit(ctx, 7); err != nil {
+						t.Errorf("Commit() = %v", err)
+					}
+					if at, err := a.Committed(ctx); err != nil || at != 7 {
+						t.Errorf("Committed() after = %d, %v", at, err)
+					}
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			})
+	}()
+	select {
+	case <-all:
+	case err := <-done:
+		t.Fatalf("RunGroup() ended early: %v", err)
+	case <-time.After(20 * time.Second):
+		t.Fatalf("runs = %v", runs)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("RunGroup() = %v", err)
+	}
+}

@@ -1,0 +1,161 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// ProducerConfig bounds what is written.
+type ProducerConfig struct {
+	MaxRecordBytes int // a larger key + value is refused before anything is sent; 0 is 1,900,000
+	Compress       bool
+}
+
+// A TooLargeError says which messages of a Produce are too large; none of the call was sent. It wraps [stream.ErrTooLarge].
+type TooLargeError struct{ Indexes []int }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("messages %v: %v", e.Indexes, stream.ErrTooLarge)
+}
+
+func (e *TooLargeError) Unwrap() error { return stream.ErrTooLarge }
+
+// TooLarge returns the indexes of the messages that were too large.
+func (e *TooLargeError) TooLarge() []int { return e.Indexes }
+
+// A Producer writes messages. It is safe for concurrent use; what two calls write to one partition may interleave.
+type Producer struct {
+	cluster *Cluster
+	client  *kgo.Client
+	most    int
+
+	mu         sync.Mutex
+	partitions map[stream.Topic]int32 // guarded by mu
+}
+
+// NewProducer connects. Close must be called.
+func (c *Cluster) NewProducer(cfg ProducerConfig) (*Producer, error) {
+	if cfg.MaxRecordBytes <= 0 {
+		cfg.MaxRecordBytes = 1_900_000
+	}
+	compression := kgo.NoCompression()
+	if cfg.Compress {
+		compression = kgo.Lz4Compression()
+	}
+	client, err := kgo.NewClient(append(c.options("producer"),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchCompression(compression),
+		kgo.ProducerBatchMaxBytes(2<<20),
+		kgo.ProducerLinger(0),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MaxBufferedRecords(200_000),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka producer: %w", err)
+	}
+	return &Producer{cluster: c, client: client, most: cfg.MaxRecordBytes, partitions: map[stream.Topic]int32{}}, nil
+}
+
+// Close ends the connection. What is being written is dropped.
+func (p *Producer) Close() { p.client.Close() }
+
+// Produce writes the messages and returns when every one is acknowledged. Messages of one partition keep their order, and
+// after a failure no later message of the call passes the failed one. Brokers that are away are waited for until ctx ends.
+// A [TooLargeError] says that nothing was sent; after any other error each message may or may not have been written.
+func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	var large []int
+	for i := range messages {
+		if len(messages[i].Key)+len(messages[i].Value) > p.most {
+			large = append(large, i)
+		}
+	}
+	if large != nil {
+		return &TooLargeError{large}
+	}
+	records := make([]kgo.Record, len(messages))
+	for i := range messages {
+		if err := p.fill(ctx, &records[i], &messages[i]); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	wg.Add(len(records))
+	for i := range records {
+		// The first failure ends the call's context, so that records behind the failed one are given up, not sent after it.
+		p.client.Produce(ctx, &records[i], func(_ *kgo.Record, err error) {
+			if err != nil {
+				cancel(err)
+			}
+			wg.Done()
+		})
+	}
+	wg.Wait()
+	err := context.Cause(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kerr.MessageTooLarge):
+		return fmt.Errorf("write %d messages: the topic's max.message.bytes is below this program's limit: run `shelfwire topics apply`: %w: %w",
+			len(messages), stream.ErrTooLarge, err)
+	}
+	return fmt.Errorf("write %d messages: %w", len(messages), err)
+}
+
+// fill makes the record. The client is done with the message's slices when Produce returns.
+func (p *Producer) fill(ctx context.Context, r *kgo.Record, m *stream.Message) error {
+	r.Topic, r.Key, r.Value, r.Partition = p.cluster.name(m.Topic), m.Key, m.Value, m.Partition
+	if m.ContentType != "" {
+		r.Headers = []kgo.RecordHeader{{Key: contentType, Value: []byte(m.ContentType)}}
+	}
+	if m.Partition >= 0 {
+		return nil
+	}
+	n, err := p.count(ctx, m.Topic)
+	if err != nil {
+		return err
+	}
+	key := m.PartitionKey
+	if key == nil {
+		key = m.Key
+	}
+	r.Partition = PartitionOf(key, n)
+	return nil
+}
+
+// count returns how many partitions the topic has. Partitions are for life, so it is asked for once.
+func (p *Producer) count(ctx context.Context, t stream.Topic) (int32, error) {
+	p.mu.Lock()
+	n, ok := p.partitions[t]
+	p.mu.Unlock()
+	if ok {
+		return n, nil
+	}
+	n, err := p.cluster.Partitions(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	p.mu.Lock()
+	p.partitions[t] = n
+	p.mu.Unlock()
+	return n, nil
+}
+
+// PartitionOf returns the partition that every Kafka client's default partitioner (murmur2) gives a key among n.
+func PartitionOf(key []byte, n int32) int32 {
+	if key == nil {
+		key = []byte{}
+	}
+	return int32(kgo.StickyKeyPartitioner(nil).ForTopic("").Partition(&kgo.Record{Key: key}, int(n)))
+}

@@ -1,0 +1,262 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// ReadersConfig bounds what a stage holds of what it reads.
+type ReadersConfig struct {
+	Batch    int // most records that one Read returns; 0 is 5,000
+	Buffered int // records a partition may have waiting before it is paused; 0 is 4 × Batch
+}
+
+// Readers reads partitions over one connection. A partition whose reader is slow is paused and holds up no other. It is safe
+// for concurrent use.
+type Readers struct {
+	cluster  *Cluster
+	cfg      ReadersConfig
+	client   *kgo.Client
+	commands chan func()
+	cancel   context.CancelFunc
+	done     chan struct{}
+
+	mu   sync.Mutex
+	wake context.CancelFunc           // ends the poll under way; guarded by mu
+	open map[stream.Partition]*reader // changed by the poll loop only
+}
+
+// NewReaders connects. Close must be called.
+func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
+	if cfg.Batch <= 0 {
+		cfg.Batch = 5000
+	}
+	if cfg.Buffered <= 0 {
+		cfg.Buffered = 4 * cfg.Batch
+	}
+	client, err := kgo.NewClient(append(c.options("reader"),
+		// NoResetOffset alone would start new partitions at the end; every partition here is given its offset.
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxBytes(16<<20),
+		kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.MaxConcurrentFetches(4),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka reader: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Readers{
+		cluster: c, cfg: cfg, client: client, commands: make(chan func(), 64), wake: func() {}, cancel: cancel, done: make(chan struct{}),
+		open: map[stream.Partition]*reader{},
+	}
+	go r.poll(ctx)
+	return r, nil
+}
+
+// Close ends all reading; readers that are open return an error from then on.
+func (r *Readers) Close() {
+	r.cancel()
+	<-r.done
+	r.client.Close()
+}
+
+// poll is the one goroutine that talks to the client's consumer. Opening and closing happen between two polls, so that no
+// record of an earlier opening can be taken for one of a later.
+func (r *Readers) poll(ctx context.Context) {
+	defer close(r.done)
+	for ctx.Err() == nil {
+		pollCtx, wake := context.WithCancel(ctx)
+		r.mu.Lock()
+		r.wake = wake
+		r.mu.Unlock()
+		select {
+		case command := <-r.commands:
+			command()
+			wake()
+			continue
+		default:
+		}
+		fetches := r.client.PollFetches(pollCtx)
+		wake()
+		fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+			if rd := r.open[stream.Partition{Topic: r.cluster.topic(f.Topic), ID: f.Partition}]; rd != nil {
+				rd.deliver(f.Records, f.Err)
+			}
+		})
+	}
+	for _, rd := range r.open {
+		rd.deliver(nil, kgo.ErrClientClosed)
+	}
+}
+
+// command runs f between two polls and waits for it.
+func (r *Readers) command(ctx context.Context, f func()) error {
+	ran := make(chan struct{})
+	select {
+	case r.commands <- func() { f(); close(ran) }:
+	case <-r.done:
+		return kgo.ErrClientClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// Either the loop is in the poll that this ends, or it looks for commands after it has set the next wake.
+	r.mu.Lock()
+	r.wake()
+	r.mu.Unlock()
+	select {
+	case <-ran:
+		return nil
+	case <-r.done:
+		return kgo.ErrClientClosed
+	}
+}
+
+// Open reads the partition from offset from on, which is the first record that the reader returns unless it was compacted
+// away. A partition is open at most once.
+func (r *Readers) Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error) {
+	rd := &reader{readers: r, partition: p, signal: make(chan struct{}, 1)}
+	var taken bool
+	err := r.command(ctx, func() {
+		if _, taken = r.open[p]; taken {
+			return
+		}
+		r.open[p] = rd
+		r.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{
+			r.cluster.name(p.Topic): {p.ID: kgo.NewOffset().At(from)},
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open %s/%d: %w", p.Topic, p.ID, err)
+	case taken:
+		return nil, fmt.Errorf("open %s/%d: it is being read already", p.Topic, p.ID)
+	}
+	return rd, nil
+}
+
+// A reader is one open partition.
+type reader struct {
+	readers   *Readers
+	partition stream.Partition
+	signal    chan struct{} // one token when there is something to take
+	records   []stream.Record
+
+	mu       sync.Mutex
+	queue    [][]*kgo.Record // guarded by mu
+	buffered int             // records in queue; guarded by mu
+	paused   bool            // guarded by mu
+	err      error           // guarded by mu
+}
+
+// deliver is called by the poll loop.
+func (rd *reader) deliver(records []*kgo.Record, err error) {
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if len(records) > 0 {
+		rd.queue = append(rd.queue, records)
+		rd.buffered += len(records)
+		if !rd.paused && rd.buffered >= rd.readers.cfg.Buffered {
+			rd.paused = true
+			rd.readers.client.PauseFetchPartitions(rd.topicPartitions())
+		}
+	}
+	if err != nil && rd.err == nil {
+		rd.err = err
+	}
+	select {
+	case rd.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (rd *reader) topicPartitions() map[string][]int32 {
+	return map[string][]int32{rd.readers.cluster.name(rd.partition.Topic): {rd.partition.ID}}
+}
+
+// Read implements [stream.Reader].
+func (rd *reader) Read(ctx context.Context) ([]stream.Record, error) {
+	for {
+		batch, err := rd.take()
+		if len(batch) > 0 {
+			rd.records = rd.records[:0]
+			for _, r := range batch {
+				rd.records = append(rd.records, recordOf(r))
+			}
+			return rd.records, nil
+		}
+		if err != nil {
+			if errors.Is(err, kerr.OffsetOutOfRange) || isDataLoss(err) {
+				err = fmt.Errorf("%w: %w", stream.ErrOutOfRange, err)
+			}
+			return nil, fmt.Errorf("read %s/%d: %w", rd.partition.Topic, rd.partition.ID, err)
+		}
+		select {
+		case <-rd.signal:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func isDataLoss(err error) bool {
+	_, ok := errors.AsType[*kgo.ErrDataLoss](err)
+	return ok
+}
+
+// take removes up to a batch from the queue. Records that were fetched come before the error that followed them.
+func (rd *reader) take() ([]*kgo.Record, error) {
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if len(rd.queue) == 0 {
+		return nil, rd.err
+	}
+	batch := rd.queue[0]
+	if most := rd.readers.cfg.Batch; len(batch) > most {
+		batch, rd.queue[0] = batch[:most], batch[most:]
+	} else {
+		rd.queue = rd.queue[1:]
+	}
+	rd.buffered -= len(batch)
+	if rd.paused && rd.buffered < rd.readers.cfg.Buffered/2 {
+		rd.paused = false
+		rd.readers.client.ResumeFetchPartitions(rd.topicPartitions())
+	}
+	return batch, nil
+}
+
+func recordOf(r *kgo.Record) stream.Record {
+	out := stream.Record{
+		Offset: r.Offset, LeaderEpoch: r.LeaderEpoch, Time: stock.InstantOf(r.Timestamp), Key: r.Key, Value: r.Value,
+	}
+	for _, h := range r.Headers {
+		if h.Key == contentType {
+			out.ContentType = string(h.Value)
+		}
+	}
+	return out
+}
+
+const contentType = "content-type"
+
+// Close implements [stream.Reader].
+func (rd *reader) Close() {
+	// After Readers.Close there is nothing left to close, which is what the error would say.
+	_ = rd.readers.command(context.Background(), func() {
+		if rd.readers.open[rd.partition] != rd {
+			return
+		}
+		delete(rd.readers.open, rd.partition)
+		tp := rd.topicPartitions()
+		rd.readers.client.RemoveConsumePartitions(tp)
+		rd.readers.client.ResumeFetchPartitions(tp)
+	})
+}
