@@ -120,9 +120,8 @@ func (s *movementSlab) take() *record.Movement {
 // newOf returns a new T, from the slab where there is one for it.
 func newOf[T any](c *coder) *T {
 	if c.slab != nil {
-		if p, ok := any((*T)(nil)).(*record.Movement); ok {
-			p = c.slab.take()
-			return any(p).(*T)
+		if _, ok := any((*T)(nil)).(*record.Movement); ok {
+			return any(c.slab.take()).(*T)
 		}
 	}
 	return new(T)
