@@ -139,6 +139,25 @@ func (c *Cluster) Bounds(ctx context.Context, p stream.Partition) (stream.Bounds
 	return stream.Bounds{Start: s.Offset, End: e.Offset}, nil
 }
 
+// Committed returns the offset that the group (without the installation's prefix) has committed for each partition of the
+// topic where there is one.
+func (c *Cluster) Committed(ctx context.Context, group string, t stream.Topic) (map[int32]int64, error) {
+	offsets, err := c.admin.FetchOffsets(ctx, c.cfg.Prefix+group)
+	if err != nil {
+		return nil, fmt.Errorf("committed offsets of group %s: %w", group, err)
+	}
+	committed := map[int32]int64{}
+	for id, o := range offsets[c.name(t)] {
+		if o.Err != nil {
+			return nil, fmt.Errorf("committed offset of %s/%d: %w", c.name(t), id, o.Err)
+		}
+		if o.At >= 0 {
+			committed[id] = o.At
+		}
+	}
+	return committed, nil
+}
+
 // OffsetAt returns the offset of the first record of the partition whose timestamp is not before t, or the partition's end.
 func (c *Cluster) OffsetAt(ctx context.Context, p stream.Partition, t time.Time) (int64, error) {
 	name := c.name(p.Topic)

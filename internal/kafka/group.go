@@ -23,6 +23,9 @@ type GroupConfig struct {
 	InstanceID string // static membership: a restart within the session keeps its partitions; "" is dynamic
 	Topics     []stream.Topic
 	Registerer prometheus.Registerer // for the group's metrics; nil: none
+	// Joined, where set, is called after every assignment, also one of no partition: the process is a member and works on
+	// what it was given.
+	Joined func()
 }
 
 // How soon a member that is gone loses its partitions, and how long a rebalance waits for the others.
@@ -77,7 +80,12 @@ func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.W
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.assign(m) }),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+			g.assign(m)
+			if cfg.Joined != nil {
+				cfg.Joined()
+			}
+		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.revoke(m) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.revoke(m) }),
 	)

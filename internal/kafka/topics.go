@@ -21,7 +21,9 @@ type Layout struct {
 	Journal     int32 // partitions of the journal: for life
 	Accounts    int32 // partitions of offers, shipments, communications and commands: for life, and equal
 	Outputs     int32 // partitions of availability, allocations and rejections
-	Replication int16 // copies of each partition; min.insync.replicas is 2 where there are at least 2
+	// Replication is the copies of each partition, 0 for one, −1 for the brokers' default. min.insync.replicas is 2 where it
+	// is at least 2; where it is −1 the brokers' default.
+	Replication int16
 	// Plain keeps every topic by time only. The embedded broker compacts at once, which nobody could read in time.
 	Plain bool
 }
@@ -87,7 +89,11 @@ func (c *Cluster) ApplyTopics(ctx context.Context, l Layout) (made []stream.Topi
 		for k, v := range t.configs {
 			configs[k] = &v
 		}
-		resp, err := c.admin.CreateTopic(ctx, t.partitions, max(1, l.Replication), configs, c.name(t.topic))
+		copies := l.Replication
+		if copies == 0 {
+			copies = 1
+		}
+		resp, err := c.admin.CreateTopic(ctx, t.partitions, copies, configs, c.name(t.topic))
 		if err == nil {
 			err = resp.Err
 		}
