@@ -1,0 +1,212 @@
+package ingest
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// maxBodyBytes bounds one request; maxKeyBytes its Idempotency-Key.
+const (
+	maxBodyBytes = 10 << 20
+	maxKeyBytes  = 150
+)
+
+// Handler serves POST /v1/events: one event, a JSON array, or NDJSON; or one event as binary protobuf.
+//
+// It answers 200 with how many rows were accepted and which were not, only after Kafka has acknowledged all of them. Rows that
+// are not accepted do not hold up the others. A movement needs an event_id, or a source with a sequence; or the request an
+// Idempotency-Key, from which the event_ids of its rows are derived. Marks are refused: they must keep their place among the
+// orders of one producer.
+func (s *Stage) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/events", s.events)
+	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", http.MethodPost)
+		s.refuse(w, http.StatusMethodNotAllowed, "events are sent with POST")
+	})
+	return mux
+}
+
+type answer struct {
+	Accepted int           `json:"accepted"`
+	Rejected []rejectedRow `json:"rejected"`
+}
+
+type rejectedRow struct {
+	Index  int    `json:"index"`
+	Field  string `json:"field"`
+	Reason string `json:"reason"`
+}
+
+func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
+	if !s.authorised(r) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		s.refuse(w, http.StatusUnauthorized, "the bearer token is missing or wrong")
+		return
+	}
+	contentType, ok := accepted(r.Header.Get("Content-Type"))
+	if !ok {
+		s.refuse(w, http.StatusUnsupportedMediaType, "the content type must be application/json, application/x-ndjson or "+stream.ContentTypeProtobuf)
+		return
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > maxKeyBytes {
+		s.refuse(w, http.StatusBadRequest, "the Idempotency-Key is longer than "+strconv.Itoa(maxKeyBytes)+" bytes")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if err != nil {
+		if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
+			s.refuse(w, http.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(maxBodyBytes)+" bytes: send several requests")
+			return
+		}
+		s.refuse(w, http.StatusBadRequest, "the body could not be read")
+		return
+	}
+	req := request{key: key, contentType: contentType, now: stock.InstantOf(s.deps.Now())}
+	req.read(body)
+	if req.rows == 0 {
+		s.refuse(w, http.StatusBadRequest, "the body holds no event")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.AckTimeout)
+	defer cancel()
+	if err := s.deps.Outputs.Produce(ctx, req.messages); err != nil {
+		s.deps.Logger.WarnContext(r.Context(), "events not acknowledged", "rows", req.rows, "err", err)
+		w.Header().Set("Retry-After", "5")
+		s.refuse(w, http.StatusServiceUnavailable, "Kafka did not acknowledge: send the same request again, with the same ids")
+		return
+	}
+	s.metrics.rows.WithLabelValues("accepted").Add(float64(req.answer.Accepted))
+	s.metrics.rows.WithLabelValues("rejected").Add(float64(len(req.answer.Rejected)))
+	s.reply(w, http.StatusOK, req.answer)
+}
+
+func (s *Stage) authorised(r *http.Request) bool {
+	if s.cfg.Token == "" {
+		return true
+	}
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.Token)) == 1
+}
+
+// accepted returns the content type as package codec knows it. JSON is what most clients forget to name.
+func accepted(header string) (string, bool) {
+	if header == "" {
+		return "", true
+	}
+	media, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return "", false
+	}
+	switch media {
+	case stream.ContentTypeProtobuf:
+		return stream.ContentTypeProtobuf, true
+	case "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "text/plain",
+		"application/x-www-form-urlencoded": // what curl says of --data
+		return "", true
+	}
+	return "", false
+}
+
+// A request is one batch on its way to the topics.
+type request struct {
+	key, contentType string
+	now              stock.Instant
+	rows             int
+	messages         []stream.Message
+	answer           answer
+}
+
+func (q *request) read(body []byte) {
+	q.answer.Rejected = []rejectedRow{}
+	if q.contentType == stream.ContentTypeProtobuf {
+		q.row(0, body, nil)
+		return
+	}
+	for row := range codec.Batch(body) {
+		q.row(row.Index, row.Value, row.Err)
+	}
+}
+
+// row judges one row and adds the message that carries it on.
+func (q *request) row(index int, value []byte, broken *codec.FieldError) {
+	q.rows++
+	var event record.Event
+	var reject *record.Rejection
+	if broken != nil {
+		reject = &record.Rejection{Class: "malformed", Field: broken.Field, Reason: broken.Reason}
+	} else {
+		reject = judge(topicOf(&event), q.contentType, value, q.now, &event)
+	}
+	if reject == nil {
+		reject = q.identify(&event, index)
+	}
+	if reject != nil {
+		reject.Topic, reject.Index, reject.RejectedAt = "http", int32(index), q.now
+		q.answer.Rejected = append(q.answer.Rejected, rejectedRow{index, reject.Field, reject.Reason})
+		key := "http/" + strconv.FormatInt(int64(q.now), 36) + "/" + strconv.Itoa(index)
+		q.messages = append(q.messages, rejectionMessage(key, reject, value))
+		return
+	}
+	q.answer.Accepted++
+	q.messages = append(q.messages, stream.Message{
+		Topic: topicOf(&event), Partition: stream.Any, Key: []byte(event.PoolID()), Value: codec.AppendEvent(nil, &event),
+		ContentType: stream.ContentTypeProtobuf,
+	})
+}
+
+// identify makes sure that a request that is sent again changes nothing.
+func (q *request) identify(e *record.Event, index int) *record.Rejection {
+	switch m := e.Movement; {
+	case e.Mark != nil:
+		return &record.Rejection{Class: "refused", Field: "mark", Reason: "is not accepted over HTTP", Pool: e.PoolID()}
+	case m == nil || m.EventID != "" || m.Source != "" && (m.Epoch != 0 || m.Sequence != 0):
+		return nil
+	case q.key == "":
+		return &record.Rejection{
+			Class: "refused", Field: "movement.event_id", Pool: e.PoolID(),
+			Reason: "is needed over HTTP (or source with sequence, or an Idempotency-Key): a request may have to be sent twice",
+		}
+	default:
+		m.EventID = q.key + "/" + strconv.Itoa(index)
+		return nil
+	}
+}
+
+// topicOf returns the input topic of an event that came over HTTP.
+func topicOf(e *record.Event) stream.Topic {
+	switch e.Kind() {
+	case record.KindMovement:
+		return stream.Movements
+	case record.KindOrder, record.KindFulfilment, record.KindMark, record.KindDecline, record.KindReassign:
+		return stream.Orders
+	default:
+		return stream.Catalogue
+	}
+}
+
+func (s *Stage) refuse(w http.ResponseWriter, code int, reason string) {
+	s.reply(w, code, map[string]string{"error": reason})
+}
+
+func (s *Stage) reply(w http.ResponseWriter, code int, body any) {
+	s.metrics.requests.WithLabelValues(strconv.Itoa(code)).Inc()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		s.deps.Logger.Debug("the client did not wait for its answer", "err", err)
+	}
+}

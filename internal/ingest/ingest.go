@@ -1,0 +1,208 @@
+// Package ingest is the first stage: it takes events from Kafka topics and over HTTP, checks them, and puts those of one pool
+// in one order, the journal. What is wrong becomes a rejection with its place and its reason and never stops a partition.
+//
+// It is at-least-once and keeps order: one bounded batch is on its way at a time, the next only after every ack, and after any
+// failure it starts again from the committed offset. The engine makes that exactly once, since every entry names the origin it
+// was made from and the engine skips what is not above the newest it has folded. A later record must therefore never pass an
+// earlier one.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// A Log gives the input topics to read. It is safe for concurrent use.
+type Log interface {
+	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+	// TopicID returns the id that the topic got when it was created.
+	TopicID(ctx context.Context, t stream.Topic) (string, error)
+	Bounds(ctx context.Context, p stream.Partition) (stream.Bounds, error)
+}
+
+// Outputs takes what ingest writes. It is safe for concurrent use.
+type Outputs interface {
+	// Produce writes the messages and returns when every one is acknowledged. Messages of one partition keep their order, and
+	// after a failure no later message passes the failed one. An error that has a method TooLarge() []int says which messages
+	// are too large for ever, and that none was sent; after any other error each may or may not have been written.
+	Produce(ctx context.Context, messages []stream.Message) error
+}
+
+// Config holds the stage's settings.
+type Config struct {
+	// Token, where set, must come with every HTTP request as "Authorization: Bearer …".
+	Token string
+	// AckTimeout bounds how long an HTTP request waits for Kafka; 0 is 10 s.
+	AckTimeout time.Duration
+}
+
+// Deps are what the stage works with.
+type Deps struct {
+	Log        Log
+	Outputs    Outputs
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// A Stage takes in events.
+type Stage struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+}
+
+// New returns a stage that is ready to work.
+func New(cfg Config, deps Deps) (*Stage, error) {
+	if cfg.AckTimeout <= 0 {
+		cfg.AckTimeout = 10 * time.Second
+	}
+	m, err := newMetrics(deps.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Stage{cfg: cfg, deps: deps, metrics: m}, nil
+}
+
+// Work copies one partition of an input topic to the journal until ctx ends.
+func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
+	p := a.Partition()
+	id, err := s.deps.Log.TopicID(ctx, p.Topic)
+	if err != nil {
+		return err
+	}
+	from, err := s.start(ctx, a)
+	if err != nil {
+		return err
+	}
+	reader, err := s.deps.Log.Open(ctx, p, from)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	w := copier{stage: s, partition: p, topicID: id, previous: map[string]int64{}}
+	for {
+		records, err := reader.Read(ctx)
+		if err != nil {
+			return err
+		}
+		// Durability, in order: the journal and the rejections acknowledged, then the offset that says so.
+		if err := w.copy(ctx, records); err != nil {
+			return err
+		}
+		if err := a.Commit(ctx, records[len(records)-1].Offset+1); err != nil {
+			return err
+		}
+	}
+}
+
+// start returns the offset to go on from: what the group committed, else the start of the log.
+func (s *Stage) start(ctx context.Context, a stream.Assignment) (int64, error) {
+	from, err := a.Committed(ctx)
+	if err != nil || from >= 0 {
+		return from, err
+	}
+	bounds, err := s.deps.Log.Bounds(ctx, a.Partition())
+	return bounds.Start, err
+}
+
+// A copier turns the records of one input partition into journal entries.
+type copier struct {
+	stage     *Stage
+	partition stream.Partition
+	topicID   string
+	// previous is the origin offset of the newest entry sent for each pool since this copier began.
+	previous map[string]int64
+	messages []stream.Message
+	arena    []byte
+}
+
+// copy writes the records to the journal, or to the rejections, and returns when all of it is acknowledged.
+func (w *copier) copy(ctx context.Context, records []stream.Record) error {
+	now := stock.InstantOf(w.stage.deps.Now())
+	w.messages, w.arena = w.messages[:0], w.arena[:0]
+	sources := make([]*stream.Record, 0, len(records))
+	var event record.Event
+	accepted := 0
+	for i := range records {
+		r := &records[i]
+		sources = append(sources, r)
+		if reject := judge(w.partition.Topic, r.ContentType, r.Value, now, &event); reject != nil {
+			w.messages = append(w.messages, w.rejection(reject, r, now))
+			continue
+		}
+		w.messages = append(w.messages, w.entry(&event, r, now))
+		accepted++
+	}
+	err := w.stage.deps.Outputs.Produce(ctx, w.messages)
+	if large, ok := errors.AsType[tooLarge](err); ok {
+		// An entry is its event and little more, so this is an event at the very limit: it is refused by name as well.
+		for _, i := range large.TooLarge() {
+			w.messages[i] = w.rejection(&record.Rejection{Class: "too_large", Reason: "is too large for the journal"}, sources[i], now)
+			accepted--
+		}
+		err = w.stage.deps.Outputs.Produce(ctx, w.messages)
+	}
+	if err != nil {
+		return fmt.Errorf("copy %d records of %s/%d: %w", len(records), w.partition.Topic, w.partition.ID, err)
+	}
+	w.stage.metrics.records(w.partition.Topic, accepted, len(records)-accepted)
+	return nil
+}
+
+// tooLarge is the error of an Outputs that refused messages for their size.
+type tooLarge interface {
+	error
+	TooLarge() []int
+}
+
+func (w *copier) entry(event *record.Event, r *stream.Record, now stock.Instant) stream.Message {
+	pool := event.PoolID()
+	previous, ok := w.previous[pool]
+	if !ok {
+		previous = -1
+	}
+	w.previous[pool] = r.Offset
+	e := record.JournalEntry{Event: *event, EntryTime: now, Origin: record.Origin{
+		TopicID: w.topicID, Topic: string(w.partition.Topic), Partition: w.partition.ID, Offset: r.Offset, Previous: previous, Time: r.Time,
+	}}
+	start := len(w.arena)
+	w.arena = codec.AppendJournalEntry(w.arena, &e)
+	return stream.Message{
+		Topic: stream.Journal, Partition: stream.Any, Key: []byte(pool), Value: w.arena[start:len(w.arena):len(w.arena)],
+		ContentType: stream.ContentTypeProtobuf,
+	}
+}
+
+func (w *copier) rejection(reject *record.Rejection, r *stream.Record, now stock.Instant) stream.Message {
+	reject.Topic, reject.Partition, reject.Offset, reject.RejectedAt = string(w.partition.Topic), w.partition.ID, r.Offset, now
+	key := string(w.partition.Topic) + "/" + strconv.Itoa(int(w.partition.ID)) + "/" + strconv.FormatInt(r.Offset, 10)
+	return rejectionMessage(key, reject, r.Value)
+}
+
+// keptBytes is how much of a rejected value is kept.
+const keptBytes = 900_000
+
+func rejectionMessage(key string, reject *record.Rejection, value []byte) stream.Message {
+	reject.Value = value
+	if len(value) > keptBytes {
+		reject.Value = slices.Clip(value[:keptBytes])
+		reject.Reason += fmt.Sprintf(" (the first %d of %d bytes are kept)", keptBytes, len(value))
+	}
+	return stream.Message{
+		Topic: stream.Rejections, Partition: stream.Any, Key: []byte(key), Value: codec.AppendRejection(nil, reject),
+		ContentType: stream.ContentTypeProtobuf,
+	}
+}
