@@ -17,10 +17,10 @@ import (
 
 // A Layout says how an installation's topics are to be.
 type Layout struct {
-	Inputs      int32 // partitions of movements, orders and catalogue
-	Journal     int32 // partitions of the journal: for life
-	Accounts    int32 // partitions of offers, shipments, communications and commands: for life, and equal
-	Outputs     int32 // partitions of availability, allocations and rejections
+	Inputs   int32 // partitions of movements, orders and catalogue
+	Journal  int32 // partitions of the journal: for life
+	Accounts int32 // partitions of offers, shipments, communications and commands: for life, and equal
+	Outputs  int32 // partitions of availability, allocations and rejections
 	// Replication is the copies of each partition, 0 for one, −1 for the brokers' default. min.insync.replicas is 2 where it
 	// is at least 2; where it is −1 the brokers' default.
 	Replication int16
