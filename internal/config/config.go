@@ -65,6 +65,8 @@ type ClickHouse struct {
 type Ingest struct {
 	Listen    string // POST /v1/events
 	OpsListen string // /metrics, /healthz, /readyz; "" for none
+	Token     Secret // wanted with every request as "Authorization: Bearer …"; "" for none
+	TokenFile string
 }
 
 // Allocator holds the settings of the allocator stage.

@@ -28,6 +28,7 @@ func (c *Config) readSecretFiles() []error {
 	}
 	one("redis.password", &c.Redis.Password, c.Redis.PasswordFile)
 	one("clickhouse.password", &c.ClickHouse.Password, c.ClickHouse.PasswordFile)
+	one("ingest.token", &c.Ingest.Token, c.Ingest.TokenFile)
 	for _, id := range slices.Sorted(maps.Keys(c.Channels)) {
 		ch := c.Channels[id]
 		one("channels."+id+".token", &ch.Token, ch.TokenFile)

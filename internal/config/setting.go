@@ -58,6 +58,8 @@ func fields(c *Config) []field {
 
 		{"ingest.listen", "HTTP address of POST /v1/events", &c.Ingest.Listen},
 		{"ingest.ops_listen", "HTTP address of /metrics, /healthz, /readyz; empty: none", &c.Ingest.OpsListen},
+		{"ingest.token", "wanted with every request as \"Authorization: Bearer TOKEN\"; empty: none is wanted", &c.Ingest.Token},
+		{"ingest.token_file", "a file that holds the token instead", &c.Ingest.TokenFile},
 		{"allocator.ops_listen", "HTTP address of /metrics, /healthz, /readyz for the allocator", &c.Allocator.OpsListen},
 		{"publisher.ops_listen", "HTTP address of /metrics, /healthz, /readyz for the publisher", &c.Publisher.OpsListen},
 		{"history.flush_every", "rows are written at the latest after this long", &c.History.FlushEvery},
