@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shelfwire/shelfwire/internal/engine"
+	"github.com/shelfwire/shelfwire/internal/kafka"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/redisstore"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// JournalPartition returns the journal partition of a pool, which is the N of its Redis keys. Where brokers are set they say how many
+// there are, else the configuration does.
+func (inst *Installation) JournalPartition(ctx context.Context, pool string) (int32, error) {
+	n := int32(inst.Config.Topics.JournalPartitions)
+	if len(inst.Config.Kafka.Brokers) > 0 {
+		cluster, err := inst.Cluster(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if n, err = cluster.Partitions(ctx, stream.Journal); err != nil {
+			return 0, fmt.Errorf("%w: run `shelfwire topics apply`", err)
+		}
+	}
+	return kafka.PartitionOf([]byte(pool), n), nil
+}
+
+// loadPool returns a state that holds the pool's settings.
+func (inst *Installation) loadPool(ctx context.Context, pool string) (*engine.State, *redisstore.Store, int32, error) {
+	store, err := inst.Store(ctx)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	partition, err := inst.JournalPartition(ctx, pool)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	rows, _, err := store.LoadPool(ctx, partition, pool)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	state := engine.NewState()
+	if err := state.LoadPool(pool, rows); err != nil {
+		return nil, nil, 0, err
+	}
+	return state, store, partition, nil
+}
+
+// Stock returns the present counts of the SKUs that are known of those named, or of every SKU of the pool, by SKU, where none
+// is. The counts of a whole pool are not of one moment.
+func (inst *Installation) Stock(ctx context.Context, pool string, skus ...string) ([]record.Availability, error) {
+	state, store, partition, err := inst.loadPool(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := store.ReadStock(ctx, partition, pool, skus...)
+	if err != nil {
+		return nil, err
+	}
+	counts := make([]record.Availability, 0, len(rows))
+	for _, row := range rows {
+		if err := state.Load(engine.RowKey{Table: engine.TableStock, Pool: pool, ID: row.SKU}, row.Value); err != nil {
+			return nil, err
+		}
+		var a record.Availability
+		if state.Availability(pool, row.SKU, &a) {
+			counts = append(counts, a)
+		}
+	}
+	return counts, nil
+}
+
+// Order returns the present state of an order.
+func (inst *Installation) Order(ctx context.Context, pool, channel, id string) (record.Allocation, error) {
+	var a record.Allocation
+	state, store, partition, err := inst.loadPool(ctx, pool)
+	if err != nil {
+		return a, err
+	}
+	value, err := store.ReadOrder(ctx, partition, pool, channel, id)
+	if err != nil {
+		return a, err
+	}
+	key := engine.RowKey{Table: engine.TableOrders, Pool: pool, ID: engine.OrderID(channel, id)}
+	if err := state.Load(key, value); err != nil {
+		return a, err
+	}
+	if !state.Allocation(pool, channel, id, &a) {
+		return a, fmt.Errorf("order %q of channel %q in pool %q is not known", id, channel, pool)
+	}
+	return a, nil
+}
