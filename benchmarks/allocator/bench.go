@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/shelfwire/shelfwire/internal/allocator"
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/kafka"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/redisstore"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+const pool = "bench"
+
+// A load says how movements are spread over the SKUs: evenly, or by Zipf's law with the exponent s > 1.
+type load struct {
+	name string
+	s    float64
+}
+
+// bench is the servers with what this run has made on them.
+type bench struct {
+	o       options
+	brokers []string
+	redis   string
+	prefix  string
+	log     *slog.Logger
+	profile io.Writer
+
+	client   *kgo.Client
+	admin    *kadm.Client
+	clusters []*kafka.Cluster
+}
+
+func newBench(ctx context.Context, o options, brokers, redisAddress, prefix string, log *slog.Logger) (*bench, error) {
+	b := &bench{o: o, brokers: strings.Split(brokers, ","), redis: redisAddress, prefix: prefix, log: log}
+	var err error
+	if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.brokers...)); err != nil {
+		return nil, err
+	}
+	b.admin = kadm.NewClient(b.client)
+	if err := b.client.Ping(ctx); err != nil {
+		b.client.Close()
+		return nil, fmt.Errorf("Kafka at %s: %w", brokers, err) //nolint:staticcheck // a name
+	}
+	return b, nil
+}
+
+// installation is a prefix of its own: each load has a journal of its own.
+func (b *bench) installation(n int) string { return fmt.Sprintf("%s%d.", b.prefix, n) }
+
+// cluster connects to an installation and makes its topics, the journal with one partition.
+func (b *bench) cluster(ctx context.Context, n int) (*kafka.Cluster, error) {
+	for len(b.clusters) <= n {
+		c, err := kafka.Open(ctx, kafka.Config{Brokers: b.brokers, Prefix: b.installation(len(b.clusters))}, b.log)
+		if err != nil {
+			return nil, err
+		}
+		b.clusters = append(b.clusters, c)
+		if _, err := c.ApplyTopics(ctx, kafka.Layout{Inputs: 1, Journal: 1, Accounts: 8, Outputs: 8, Replication: 1}); err != nil {
+			return nil, err
+		}
+	}
+	return b.clusters[n], nil
+}
+
+// close deletes the topics and keys.
+func (b *bench) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var problems []error
+	for _, c := range b.clusters {
+		c.Close()
+	}
+	topics, err := b.admin.ListTopics(ctx)
+	problems = append(problems, err)
+	var ours []string
+	for name := range topics {
+		if strings.HasPrefix(name, b.prefix) {
+			ours = append(ours, name)
+		}
+	}
+	if len(ours) > 0 {
+		_, err = b.admin.DeleteTopics(ctx, ours...)
+		problems = append(problems, err)
+	}
+	b.client.Close()
+	return errors.Join(append(problems, b.forget(ctx, b.prefix))...)
+}
+
+// forget deletes every key of Redis that begins with prefix.
+func (b *bench) forget(ctx context.Context, prefix string) error {
+	client := redis.NewClient(&redis.Options{Addr: b.redis})
+	defer client.Close()
+	keys := client.Scan(ctx, 0, prefix+"*", 1000).Iterator()
+	for keys.Next(ctx) {
+		if err := client.Unlink(ctx, keys.Val()).Err(); err != nil {
+			return err
+		}
+	}
+	return keys.Err()
+}
+
+// movements makes journal entries of movements.
+type movements struct {
+	o    options
+	next func() uint64
+	n    int64
+	rnd  *rand.Rand
+}
+
+func newMovements(o options, l load) *movements {
+	m := &movements{o: o, rnd: rand.New(rand.NewPCG(1, 2))}
+	m.next = func() uint64 { return uint64(m.rnd.IntN(o.skus)) }
+	if l.s > 0 {
+		zipf := rand.NewZipf(m.rnd, l.s, 1, uint64(o.skus-1))
+		m.next = zipf.Uint64
+	}
+	return m
+}
+
+// append appends the next entry, journalled at now.
+func (m *movements) append(b []byte, now stock.Instant) []byte {
+	kind := stock.Receipt
+	if m.rnd.IntN(2) == 0 {
+		kind = stock.Sale
+	}
+	e := record.JournalEntry{
+		EntryTime: now,
+		Origin:    record.Origin{TopicID: "00112233445566778899aabbccddeeff", Topic: "movements", Offset: m.n, Previous: m.n - 1, Time: now},
+		Event: record.Event{Movement: &record.Movement{
+			Pool: pool, Outlet: fmt.Sprintf("OUT-%d", m.rnd.IntN(4)), SKU: fmt.Sprintf("SKU-%06d", m.next()), Kind: kind,
+			Quantity: stock.Quantity(1 + m.rnd.IntN(9)), OccurredAt: now, Source: "wms", Epoch: 1, Sequence: m.n + 1,
+		}},
+	}
+	m.n++
+	return codec.AppendJournalEntry(b, &e)
+}
+
+// fill writes the journal of installation n.
+func (b *bench) fill(ctx context.Context, n int, l load) error {
+	cluster, err := b.cluster(ctx, n)
+	if err != nil {
+		return err
+	}
+	producer, err := cluster.NewProducer(kafka.ProducerConfig{Compress: true})
+	if err != nil {
+		return err
+	}
+	defer producer.Close()
+	m := newMovements(b.o, l)
+	messages := make([]stream.Message, 0, 10_000)
+	for left := b.o.entries; left > 0; left -= len(messages) {
+		messages = messages[:0]
+		now := stock.InstantOf(time.Now())
+		for range min(left, cap(messages)) {
+			messages = append(messages, stream.Message{
+				Topic: stream.Journal, Partition: 0, Key: []byte(pool), Value: m.append(nil, now), ContentType: stream.ContentTypeProtobuf,
+			})
+		}
+		if err := producer.Produce(ctx, messages); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyRecords is the yardstick: one bare client reads the journal and writes the same bytes to another topic, as fast as it can.
+func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err error) {
+	from, to := b.installation(n)+string(stream.Journal), b.installation(n)+"copy"
+	if _, err := b.admin.CreateTopic(ctx, 1, 1, nil, to); err != nil {
+		return 0, err
+	}
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(b.brokers...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{from: {0: kgo.NewOffset().AtStart()}}),
+		kgo.DefaultProduceTopic(to),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(100_000),
+	)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	begin := time.Now()
+	failed := make(chan error, 1)
+	for read := 0; read < b.o.entries; {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return 0, err
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			read++
+			client.Produce(ctx, &kgo.Record{Key: r.Key, Value: r.Value}, func(_ *kgo.Record, err error) {
+				if err != nil {
+					select {
+					case failed <- err:
+					default:
+					}
+				}
+			})
+		})
+	}
+	if err := client.Flush(ctx); err != nil {
+		return 0, err
+	}
+	elapsed := time.Since(begin)
+	select {
+	case err := <-failed:
+		return 0, err
+	default:
+	}
+	_, err = b.admin.DeleteTopics(ctx, to)
+	return float64(b.o.entries) / elapsed.Seconds(), err
+}
+
+// A worker is an allocator that works on partition 0 of an installation with a state of its own.
+type worker struct {
+	done     chan error
+	cancel   context.CancelFunc
+	progress chan int64
+	cleanup  []func()
+}
+
+// Partition implements [stream.Assignment].
+func (w *worker) Partition() stream.Partition { return stream.Partition{Topic: stream.Journal} }
+
+// Committed implements [stream.Assignment].
+func (w *worker) Committed(context.Context) (int64, error) { return -1, nil }
+
+// Commit implements [stream.Assignment].
+func (w *worker) Commit(context.Context, int64) error { return nil }
+
+// CommitLag implements [stream.Assignment]: it tells how far the worker is, if somebody listens.
+func (w *worker) CommitLag(next int64) {
+	select {
+	case <-w.progress:
+	default:
+	}
+	w.progress <- next
+}
+
+func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker, error) {
+	cluster, err := b.cluster(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{done: make(chan error, 1), progress: make(chan int64, 1)}
+	readers, err := cluster.NewReaders(kafka.ReadersConfig{Batch: b.o.batch})
+	if err != nil {
+		return nil, err
+	}
+	w.cleanup = append(w.cleanup, readers.Close)
+	producer, err := cluster.NewProducer(kafka.ProducerConfig{Compress: true})
+	if err != nil {
+		return nil, err
+	}
+	w.cleanup = append(w.cleanup, producer.Close)
+	store, err := redisstore.Open(ctx, redisstore.Config{Addresses: []string{b.redis}, Prefix: redisPrefix}, b.log)
+	if err != nil {
+		return nil, err
+	}
+	w.cleanup = append(w.cleanup, func() { _ = store.Close() })
+	cfg := allocator.DefaultConfig()
+	cfg.BatchEntries = b.o.batch
+	stage, err := allocator.New(cfg, allocator.Deps{
+		Log: log{cluster, readers}, Outputs: producer, Store: store, Logger: b.log, Metrics: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, w.cancel = context.WithCancel(ctx)
+	go func() { w.done <- stage.Work(ctx, w) }()
+	return w, nil
+}
+
+// await waits until the worker has committed everything before offset.
+func (w *worker) await(ctx context.Context, offset int64) error {
+	for {
+		select {
+		case next := <-w.progress:
+			if next >= offset {
+				return nil
+			}
+		case err := <-w.done:
+			w.done <- err
+			return fmt.Errorf("the worker stopped: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *worker) stop() error {
+	w.cancel()
+	err := <-w.done
+	for _, f := range w.cleanup {
+		f()
+	}
+	return err
+}
+
+// log joins what the allocator reads the journal through.
+type log struct {
+	*kafka.Cluster
+	*kafka.Readers
+}
+
+// Close is neither of the two: each is closed by who made it.
+func (log) Close() {}
+
+// foldAll folds the whole journal of installation n into an empty state.
+func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, err error) {
+	prefix := fmt.Sprintf("%sround%d:", b.installation(n), round)
+	var elapsed time.Duration
+	err = b.profiled(func() error {
+		begin := time.Now()
+		w, err := b.worker(ctx, n, prefix)
+		if err != nil {
+			return err
+		}
+		err = w.await(ctx, int64(b.o.entries))
+		elapsed = time.Since(begin)
+		return errors.Join(err, w.stop())
+	})
+	return float64(b.o.entries) / elapsed.Seconds(), errors.Join(err, b.forget(ctx, prefix))
+}

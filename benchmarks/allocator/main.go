@@ -1,0 +1,171 @@
+// The allocator benchmark measures the allocator alone, on a real Kafka and a real Redis, beside a bare client that copies the
+// same records from one topic to another in the same run.
+//
+// Seconds depend on the machine and on what else it does, so only the ratio of the two is judged. Rounds of both are interleaved
+// and the medians compared. Then it measures the time from journalling a movement until its availability has been read.
+//
+//	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/allocator
+//
+// It uses topics and keys with a prefix of its own and deletes them at the end.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errBelow):
+		fmt.Fprintln(os.Stderr, "allocator benchmark:", err)
+		os.Exit(1)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "allocator benchmark:", err)
+		os.Exit(2)
+	}
+}
+
+// errBelow is returned where the measured ratio is below the wanted one.
+var errBelow = errors.New("the ratio is below the one asked for")
+
+// options is what the command line says.
+type options struct {
+	entries, skus, rounds, batch int
+	rate                         int
+	duration                     time.Duration
+	least                        float64
+	profile                      string
+}
+
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("allocator", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.IntVar(&o.entries, "entries", 1_000_000, "movements in the journal")
+	flags.IntVar(&o.skus, "skus", 100_000, "SKUs they are spread over")
+	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each case")
+	flags.IntVar(&o.batch, "batch", 5000, "entries a batch")
+	flags.IntVar(&o.rate, "rate", 2000, "movements a second while the latency is measured")
+	flags.DurationVar(&o.duration, "for", 5*time.Second, "how long the latency is measured; 0: not at all")
+	flags.Float64Var(&o.least, "least", 0.15, "fail where the uniform ratio is below this")
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the allocator's rounds to this file")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || o.rate < 1 || flags.NArg() > 0 {
+		return o, errors.New("every number must be positive, and there are no arguments")
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) (err error) {
+	o, err := parse(args, out)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"SHELFWIRE_TEST_KAFKA", "SHELFWIRE_TEST_REDIS"} {
+		if getenv(name) == "" {
+			return fmt.Errorf("%s is not set: host:port of a server for tests", name)
+		}
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	prefix := "bench-" + strings.ToLower(rand.Text()[:8]) + "."
+	b, err := newBench(ctx, o, getenv("SHELFWIRE_TEST_KAFKA"), getenv("SHELFWIRE_TEST_REDIS"), prefix, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		b.profile = f
+	}
+	ratio, err := throughput(ctx, b, out)
+	if err != nil {
+		return err
+	}
+	if o.duration > 0 {
+		if err := latency(ctx, b, out); err != nil {
+			return err
+		}
+	}
+	if ratio < o.least {
+		return fmt.Errorf("%w: %.3f < %.3f", errBelow, ratio, o.least)
+	}
+	return nil
+}
+
+// throughput prints records per second of the bare copy and of the allocator, and returns their ratio for uniform movements.
+func throughput(ctx context.Context, b *bench, out io.Writer) (float64, error) {
+	loads := []load{{"uniform", 0}, {"zipf 1.1", 1.1}}
+	for i := range loads {
+		fmt.Fprintf(out, "writing %d movements over %d SKUs, %s\n", b.o.entries, b.o.skus, loads[i].name)
+		if err := b.fill(ctx, i, loads[i]); err != nil {
+			return 0, fmt.Errorf("fill the journal: %w", err)
+		}
+	}
+	rates := map[string][]float64{}
+	for round := range b.o.rounds {
+		for i, l := range loads {
+			bare, err := b.copyRecords(ctx, i)
+			if err != nil {
+				return 0, fmt.Errorf("bare copy: %w", err)
+			}
+			folded, err := b.foldAll(ctx, i, round)
+			if err != nil {
+				return 0, fmt.Errorf("allocator: %w", err)
+			}
+			rates["bare "+l.name] = append(rates["bare "+l.name], bare)
+			rates[l.name] = append(rates[l.name], folded)
+			fmt.Fprintf(out, "round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f\n", round+1, l.name, bare, folded, folded/bare)
+		}
+	}
+	var ratio float64
+	for i, l := range loads {
+		bare, folded := median(rates["bare "+l.name]), median(rates[l.name])
+		fmt.Fprintf(out, "median,  %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f\n", l.name, bare, folded, folded/bare)
+		if i == 0 {
+			ratio = folded / bare
+		}
+	}
+	return ratio, nil
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// profiled runs f under the CPU profile, if one is asked for. Only one profile can be written, so it is of the first call.
+func (b *bench) profiled(f func() error) error {
+	if b.profile == nil {
+		return f()
+	}
+	to := b.profile
+	b.profile = nil
+	if err := pprof.StartCPUProfile(to); err != nil {
+		return fmt.Errorf("start the CPU profile: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	return f()
+}
