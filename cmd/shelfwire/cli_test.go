@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// quietEnv lets every test have addresses of its own.
+func quietEnv(extra ...string) []string {
+	env := []string{"SHELFWIRE_LOG_LEVEL=warn"}
+	for _, name := range []string{"INGEST_LISTEN", "AUDIT_LISTEN", "RUN_OPS_LISTEN"} {
+		env = append(env, "SHELFWIRE_"+name+"=127.0.0.1:0")
+	}
+	return append(env, extra...)
+}
+
+// cli runs one command to its end.
+func cli(t *testing.T, env []string, stdin string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	status = run(t.Context(), args, env, strings.NewReader(stdin), &out, &errOut)
+	return out.String(), errOut.String(), status
+}
+
+// must runs a command that has to succeed.
+func must(t *testing.T, env []string, stdin string, args ...string) string {
+	t.Helper()
+	stdout, stderr, status := cli(t, env, stdin, args...)
+	if status != 0 {
+		t.Fatalf("shelfwire %s: status %d\n%s%s", strings.Join(args, " "), status, stdout, stderr)
+	}
+	return stdout
+}
+
+// A syncBuffer may be written and read at the same time.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// eventually asks until done says true.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// startRun starts `shelfwire run` and waits until it is ready. stop ends it and returns its status.
+func startRun(t *testing.T, env []string, args ...string) (stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr syncBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, append([]string{"run"}, args...), env, strings.NewReader(""), &stdout, &stderr)
+	}()
+	stop = sync.OnceValue(func() int { cancel(); return <-ended })
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Logf("run said:\n%s%s", stdout.String(), stderr.String())
+		}
+	})
+	eventually(t, "run is ready", func() bool {
+		select {
+		case status := <-ended:
+			ended <- status
+			t.Fatalf("run ended with status %d:\n%s", status, stderr.String())
+		default:
+		}
+		return strings.Contains(stdout.String(), "metrics")
+	})
+	return stop
+}
+
+// newest returns the value of the newest record per key without the times, in the order of the keys, as tail printed them.
+func newest(t *testing.T, printed string) string {
+	t.Helper()
+	last := map[string]string{}
+	changedAt := regexp.MustCompile(`"changed_at":"[^"]*",`)
+	for line := range strings.Lines(printed) {
+		var r struct {
+			Key   string
+			Value json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("tail prints %q: %v", line, err)
+		}
+		last[r.Key] = changedAt.ReplaceAllString(string(r.Value), "")
+	}
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(last)) {
+		b.WriteString(last[key] + "\n")
+	}
+	return b.String()
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTheSampleTravelsTheWholeWay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	env := quietEnv("SHELFWIRE_DATA=" + dir)
+	began := time.Now()
+	stop := startRun(t, env)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("start to ready took %v, want under 3 s", took)
+	}
+	sampleTravels(t, env)
+
+	if _, stderr, status := cli(t, env, "", "run"); status != 1 || !strings.Contains(stderr, "is in use") {
+		t.Errorf("a second run in the directory: status %d, %q", status, stderr)
+	}
+	if status := stop(); status != 0 {
+		t.Errorf("run stopped with status %d", status)
+	}
+	// Nothing runs now: the commands start what they need.
+	want := read(t, "../../examples/sample.availability.ndjson")
+	if got := newest(t, must(t, env, "", "tail", "availability", "--from", "start", "--until-end")); got != want {
+		t.Errorf("tail after the stop = %s\nwant %s", got, want)
+	}
+	if got := must(t, env, "", "stock", "acme", "SHIRT"); !strings.Contains(got, "LAV 15/0, MTL 8/3") {
+		t.Errorf("stock after the stop = %s", got)
+	}
+	must(t, env, "", "verify")
+	stop = startRun(t, env)
+	must(t, env, "", "verify")
+	if status := stop(); status != 0 {
+		t.Errorf("run stopped with status %d", status)
+	}
+}
+
+// sampleTravels sends the sample to a pipeline that runs, and checks what every command says of it.
+func sampleTravels(t *testing.T, env []string) {
+	t.Helper()
+	_, stderr, status := cli(t, env, "", "send", "../../examples/sample.ndjson")
+	if status != 0 || stderr != "22 events sent to movements\n" {
+		t.Fatalf("send: status %d, %q", status, stderr)
+	}
+	want := read(t, "../../examples/sample.availability.ndjson")
+	eventually(t, "the last event is folded", func() bool {
+		return strings.Contains(must(t, env, "", "tail", "availability", "--from", "start", "--until-end"), `"version":22,`)
+	})
+	if got := newest(t, must(t, env, "", "tail", "availability", "--from", "start", "--until-end")); got != want {
+		t.Errorf("tail availability = %s\nwant %s", got, want)
+	}
+	var sku string
+	for line := range strings.Lines(want) {
+		if strings.Contains(line, `"SHIRT"`) {
+			sku = line
+		}
+	}
+	if got := must(t, env, "", "tail", "availability", "--from", "start", "--until-end", "--key", "acme/SHIRT"); newest(t, got) != sku {
+		t.Errorf("tail --key = %s\nwant %s", got, sku)
+	}
+	eventually(t, "the rows are committed", func() bool {
+		stdout, _, status := cli(t, env, "", "stock", "acme", "SHIRT")
+		return status == 0 && strings.Contains(stdout, "LAV 15/0, MTL 8/3")
+	})
+	stdout := must(t, env, "", "stock", "acme")
+	for _, line := range []string{"HAT 21 0 0 21 0 LAV 10/0, MTL 1/0, SHE 10/0", "SHIRT 23 3 3 20 0 LAV 15/0, MTL 8/3", "SHOES 25 0 0 25 0 LAV 10/0, MTL 5/0, SHE 10/0"} {
+		if !strings.Contains(strings.Join(strings.Fields(stdout), " "), line) {
+			t.Errorf("stock = %s\nwant it to say %s", stdout, line)
+		}
+	}
+	if stdout := must(t, env, "", "stock", "--where", "acme"); !regexp.MustCompile(`^\d+\n$`).MatchString(stdout) {
+		t.Errorf("stock --where = %q, want a number", stdout)
+	}
+	if stdout := must(t, env, "", "order", "acme", "web", "1001"); !strings.Contains(stdout, "order 1001 of acme/web: shipped") ||
+		!strings.Contains(stdout, "why: one outlet serves the whole order") || !strings.Contains(stdout, "MTL had everything") {
+		t.Errorf("order 1001 = %s", stdout)
+	}
+	if stdout := must(t, env, "", "order", "acme", "web", "1003", "--json"); !strings.Contains(stdout, `"state":"open"`) || !strings.HasSuffix(stdout, "}\n") {
+		t.Errorf("order 1003 --json = %s", stdout)
+	}
+	if stdout := must(t, env, "", "verify", "--json"); !regexp.MustCompile(`^\{"rows":[1-9]\d*,"differences":0\}\n$`).MatchString(stdout) {
+		t.Errorf("verify --json = %s", stdout)
+	}
+	for _, args := range [][]string{{"stock", "nobody"}, {"stock", "acme", "COAT"}, {"order", "acme", "web", "9"}} {
+		if _, stderr, status := cli(t, env, "", args...); status != 1 || stderr == "" {
+			t.Errorf("%v: status %d, said %q, want 1 with a reason", args, status, stderr)
+		}
+	}
+}
+
+func TestSendReportsAndGoesOn(t *testing.T) {
+	env := quietEnv("SHELFWIRE_DATA=" + filepath.Join(t.TempDir(), "data"))
+	startRun(t, env)
+	in := receipt("acme", "1") + "\n" + `{"movement":{"pool":"acme","quantity":"x"}}` + "\n\n" + receipt("acme", "2")
+	_, stderr, status := cli(t, env, in, "send", "-")
+	if want := "2 events sent to movements, 1 bad lines left out\n"; status != 1 || !strings.HasPrefix(stderr, "line 2: ") || !strings.HasSuffix(stderr, want) {
+		t.Errorf("send: status %d, %q, want 1 and %q", status, stderr, want)
+	}
+	_, stderr, status = cli(t, env, "", "send")
+	if status != 0 || !strings.Contains(stderr, "nothing to send") {
+		t.Errorf("send of nothing: status %d, %q", status, stderr)
+	}
+	if _, stderr, status = cli(t, env, "", "send", "/nowhere/at/all"); status != 1 || !strings.Contains(stderr, "/nowhere/at/all") {
+		t.Errorf("send of a missing file: status %d, %q", status, stderr)
+	}
+	// What a topic's end is, tail knows of both events, and of none from the end on.
+	if got := strings.Count(must(t, env, "", "tail", "movements", "--from", "start", "--until-end"), "\n"); got != 2 {
+		t.Errorf("tail movements prints %d lines, want 2", got)
+	}
+	if got := must(t, env, "", "tail", "movements", "--until-end"); got != "" {
+		t.Errorf("tail from the end prints %q", got)
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	for _, args := range [][]string{
+		{}, {"frobnicate"}, {"--frobnicate"}, {"run", "twice"}, {"topics"}, {"topics", "destroy"}, {"config"}, {"tail"},
+		{"tail", "nothing"}, {"tail", "availability", "--from", "yesterday"}, {"send", "a", "b"}, {"send", "--topic", "offers"},
+		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			stdout, stderr, status := cli(t, quietEnv(), "", args...)
+			if status != 2 || stdout != "" || stderr == "" {
+				t.Errorf("status %d, stdout %q, stderr %q, want 2 with a reason on stderr", status, stdout, stderr)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	commands := regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`)
+	root := must(t, nil, "", "--help")
+	for _, name := range []string{"SHELFWIRE_KAFKA_BROKERS", "SHELFWIRE_CHANNELS", "--config", "--data"} {
+		if !strings.Contains(root, name) {
+			t.Errorf("help lacks %s", name)
+		}
+	}
+	found := commands.FindAllStringSubmatch(root, -1)
+	if len(found) < 8 {
+		t.Fatalf("help lists %d commands:\n%s", len(found), root)
+	}
+	for _, m := range found {
+		help := must(t, nil, "", m[1], "--help")
+		if !strings.Contains(help, "Usage:") || !strings.Contains(help, "--config") || !strings.Contains(help, "SHELFWIRE_") {
+			t.Errorf("%s --help = %s", m[1], help)
+		}
+	}
+}
+
+func TestConfigCommands(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yml")
+	if err := os.WriteFile(file, []byte("redis: {password: hunter2, addresses: [r:1]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shown := must(t, nil, "", "config", "show", "--config", file)
+	if strings.Contains(shown, "hunter2") || !strings.Contains(shown, "password: (hidden)") || !strings.Contains(shown, "r:1") {
+		t.Errorf("config show = %s", shown)
+	}
+	must(t, nil, "", "config", "check", "--config", file)
+	if reference := must(t, nil, "", "config", "show", "--reference"); reference != read(t, "../../deploy/shelfwire.reference.yml") {
+		t.Error("config show --reference is not the reference file")
+	}
+	_, stderr, status := cli(t, []string{"SHELFWIRE_LOG_LEVEL=loud"}, "", "config", "check")
+	if status != 1 || !strings.Contains(stderr, "log_level") {
+		t.Errorf("config check: status %d, %q", status, stderr)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	tests := []struct {
+		name string
+		env  []string
+		args []string
+		want string
+	}{
+		{"no installation", []string{"SHELFWIRE_DATA=" + missing}, []string{"stock", "acme"}, "start one with `shelfwire run"},
+		{"no Redis address", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1"}, []string{"stock", "acme"}, "redis.addresses is not set (SHELFWIRE_REDIS_ADDRESSES)"},
+		{"some addresses only", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1"}, []string{"run"}, "clickhouse.addresses is not set (SHELFWIRE_CLICKHOUSE_ADDRESSES)"},
+		{"addresses and a directory", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1", "SHELFWIRE_DATA=x"}, []string{"run"}, "data: an embedded installation has its own servers"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr, status := cli(t, quietEnv(tt.env...), "", tt.args...)
+			if status != 1 || !strings.Contains(stderr, tt.want) {
+				t.Errorf("status %d, said %q, want 1 and %q", status, stderr, tt.want)
+			}
+		})
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a command that only reads made the directory")
+	}
+}
+
+func TestAnAddressInUseIsNamed(t *testing.T) {
+	env := quietEnv("SHELFWIRE_DATA=" + filepath.Join(t.TempDir(), "a"))
+	startRun(t, env)
+	var e struct{ Events string }
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(strings.TrimPrefix(env[len(env)-1], "SHELFWIRE_DATA="), "endpoints"))), &e); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimSuffix(strings.TrimPrefix(e.Events, "http://"), "/v1/events")
+	other := quietEnv("SHELFWIRE_DATA="+filepath.Join(t.TempDir(), "b"), "SHELFWIRE_INGEST_LISTEN="+address)
+	_, stderr, status := cli(t, other, "", "run")
+	if status != 1 || !strings.Contains(stderr, fmt.Sprintf("ingest.listen: listen tcp %s", address)) {
+		t.Errorf("status %d, said %q, want 1 naming ingest.listen", status, stderr)
+	}
+}
