@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/shelfwire/shelfwire/internal/kafka"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -181,6 +182,16 @@ func TestPartitionOfIsWhatOtherClientsCompute(t *testing.T) {
 	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536} {
 		if got, want := kafka.PartitionOf([]byte(key), 8), (hash&0x7fffffff)%8; got != want {
 			t.Errorf("PartitionOf(%q, 8) = %d, want %d", key, got, want)
+		}
+	}
+	theirs := kgo.StickyKeyPartitioner(nil).ForTopic("")
+	for length := range 40 {
+		key := make([]byte, length)
+		for i := range key {
+			key[i] = byte(i*37 + length*101)
+		}
+		if got, want := kafka.PartitionOf(key, 97), theirs.Partition(&kgo.Record{Key: key}, 97); int(got) != want {
+			t.Errorf("PartitionOf(%x, 97) = %d, the client says %d", key, got, want)
 		}
 	}
 }
