@@ -1,0 +1,272 @@
+package publisher
+
+import (
+	"container/heap"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/shelfwire/shelfwire/internal/dispatch"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// The lanes of a channel, in the order in which they are served: what protects a customer goes before what pleases a merchant.
+const (
+	laneSellOut = iota
+	laneDecrease
+	laneRaise
+	laneRead
+	lanes
+)
+
+// A channel is one channel with its listings, its queues and its budget.
+type channel struct {
+	owner     *owner
+	key       string // stream.JoinKey(pool, channel)
+	state     record.ChannelState
+	connector Connector // nil: nothing can be sent, noEndpoint says why
+	noRoute   error
+	traits    Traits
+	settings  dispatch.Settings
+	budget    *rate.Limiter
+
+	listings  map[string]*listing
+	watched   map[*listing]struct{}    // those that a mark may change
+	waiting   debounced                // due, but not yet ready to be sent
+	queue     [lanes][]*listing        // ready to be sent
+	unknown   map[string][]*listing    // requests of unknown outcome, by idempotency key
+	retryAt   map[string]stock.Instant // when they are to be sent again
+	overtaken map[*listing]struct{}    // those with an attempt that a zero overtook
+	busy      int                      // requests under way
+
+	pausedUntil stock.Instant // the channel asked for it, or failed
+	failures    int           // in a row
+	readBack    stock.Instant // when all levels are to be read back next
+}
+
+func newChannel(o *owner, key string) *channel {
+	return &channel{
+		owner: o, key: key, listings: map[string]*listing{}, watched: map[*listing]struct{}{},
+		overtaken: map[*listing]struct{}{}, unknown: map[string][]*listing{}, retryAt: map[string]stock.Instant{}, noRoute: errors.New("the channel is not declared"),
+	}
+}
+
+// set takes a newer state of the channel.
+func (c *channel) set(s record.ChannelState) {
+	c.state = s
+	ch := &c.state.Channel
+	c.connector, c.noRoute = c.owner.stage.deps.Connect(ch)
+	if c.connector == nil {
+		if c.noRoute == nil {
+			c.noRoute = ErrNoEndpoint
+		}
+		return
+	}
+	c.traits = c.connector.Traits()
+	c.settings = dispatch.Settings{CompareAndSet: c.traits.CompareAndSet, Lowers: ch.LowersOwnLevel, Settle: ch.Publish.Settle}
+	c.budget = rate.NewLimiter(rate.Limit(c.traits.RequestsPerSecond), max(1, c.traits.Burst))
+	if every := c.owner.stage.cfg.ReadBackEvery; every > 0 && c.traits.CompareAndSet {
+		c.readBack = c.owner.stage.now().Add(every)
+	}
+}
+
+// why says why nothing is sent to the channel.
+func (c *channel) why() string {
+	switch {
+	case c.connector == nil:
+		return c.noRoute.Error()
+	case !c.state.Channel.Flows.Stock:
+		return "the channel's stock flow is off"
+	}
+	return ""
+}
+
+// sorted returns the listings by key, so that nothing hangs on the order of a map.
+func (c *channel) sorted() []*listing {
+	return slices.SortedFunc(maps.Values(c.listings), byKey)
+}
+
+// watch keeps the listing among those that a mark may change, as long as one may.
+func (c *channel) watch(l *listing) {
+	if l.ledger.Old != nil {
+		c.overtaken[l] = struct{}{}
+	}
+	if l.ledger.Seen != nil || l.ledger.Since != 0 {
+		c.watched[l] = struct{}{}
+		return
+	}
+	delete(c.watched, l)
+}
+
+// unmarked returns the listings that a mark at until changes, by key.
+func (c *channel) unmarked(until stock.Instant) []*listing {
+	var found []*listing
+	for l := range c.watched {
+		if seen := l.ledger.Seen; seen != nil && seen.At < until || l.ledger.Since != 0 && l.ledger.Since < until {
+			found = append(found, l)
+		}
+	}
+	slices.SortFunc(found, byKey)
+	return found
+}
+
+// schedule puts the listing where it now belongs: into a lane, among those that wait for their debounce, or nowhere.
+func (c *channel) schedule(l *listing, now stock.Instant) {
+	if c.why() != "" || l.busy || l.Quarantine != "" {
+		l.lane, l.readyAt = 0, 0
+		return
+	}
+	since := l.ledger.Since
+	action := l.decide(now)
+	if l.ledger.Since != since {
+		c.owner.touch(l) // it began, or ceased, to wait for a mark
+	}
+	lane, at := laneRead, now
+	switch action.Kind {
+	case dispatch.Nothing, dispatch.Wait:
+		l.lane, l.readyAt = 0, 0
+		if action.Kind == dispatch.Nothing {
+			l.first, l.last = 0, 0
+		}
+		return
+	case dispatch.Set, dispatch.CompareAndSet:
+		lane = l.laneOf(action)
+		publish := &c.state.Channel.Publish
+		if lane != laneSellOut && l.ledger.Quantity > publish.LowMark && l.first != 0 {
+			at = dispatch.Due(l.first, l.last, publish.Quiet, publish.LongestWait)
+		}
+	}
+	if at > now {
+		l.lane, l.readyAt = 0, at
+		heap.Push(&c.waiting, waiting{at, l})
+		return
+	}
+	if l.lane == lane+1 {
+		return
+	}
+	l.lane, l.readyAt = lane+1, 0
+	c.queue[lane] = append(c.queue[lane], l)
+}
+
+// decide asks the rule, and holds a zero back that may not overtake: only a request that is nobody else's can be left behind.
+func (l *listing) decide(now stock.Instant) dispatch.Action {
+	action := l.ledger.Decide(l.channel.settings, now)
+	if at := l.ledger.Open; at != nil && action.Kind == dispatch.Set && len(l.channel.unknown[at.Key]) != 1 {
+		return dispatch.Action{}
+	}
+	return action
+}
+
+func (l *listing) laneOf(a dispatch.Action) int {
+	expected, ok := l.ledger.Expected()
+	switch {
+	case a.Value == 0:
+		return laneSellOut
+	case ok && a.Value < expected:
+		return laneDecrease
+	}
+	return laneRaise
+}
+
+// ripen moves the listings whose debounce has ended into their lanes and returns when the next one's will.
+func (c *channel) ripen(now stock.Instant) stock.Instant {
+	for len(c.waiting) > 0 {
+		top := c.waiting[0]
+		if top.at > now {
+			return top.at
+		}
+		heap.Pop(&c.waiting)
+		if top.l.readyAt == top.at { // else it was put elsewhere meanwhile
+			c.schedule(top.l, now)
+		}
+	}
+	return 0
+}
+
+// next takes up to n listings from the front of the lanes that are to be sent, or, if none is, that are to be read.
+func (c *channel) next(n int, now stock.Instant) (chosen []*listing, reading bool) {
+	for lane := range c.queue {
+		if lane == laneRead && len(chosen) > 0 {
+			break
+		}
+		queue := c.queue[lane]
+		i := 0
+		for ; i < len(queue) && len(chosen) < n; i++ {
+			l := queue[i]
+			if l.lane != lane+1 {
+				continue // it left this lane
+			}
+			if l.alone && len(chosen) > 0 {
+				break
+			}
+			l.lane = 0
+			action := l.decide(now) // again, at the moment of sending
+			if want := action.Kind == dispatch.Read; want != (lane == laneRead) || action.Kind <= dispatch.Wait {
+				c.schedule(l, now)
+				continue
+			}
+			chosen, reading = append(chosen, l), lane == laneRead
+			if l.alone {
+				n = 1
+			}
+		}
+		c.queue[lane] = slices.Delete(queue, 0, i)
+	}
+	return chosen, reading
+}
+
+// succeed and fail keep the channel's pause: doubled with each failure in a row, with jitter, and never shorter than asked for.
+func (c *channel) succeed() { c.failures, c.pausedUntil = 0, 0 }
+
+func (c *channel) fail(now stock.Instant, asked time.Duration) {
+	cfg := &c.owner.stage.cfg
+	pause := min(cfg.RetryMax, cfg.RetryMin<<min(c.failures, 16))
+	c.failures++
+	pause = max(asked, pause/2+rand.N(pause/2+1))
+	c.pausedUntil = max(c.pausedUntil, now.Add(pause))
+}
+
+// measure sets the channel's gauges and returns how many of its listings are not at rest.
+func (c *channel) measure(now stock.Instant) int {
+	pending, oldest := 0, stock.Instant(0)
+	for _, l := range c.listings {
+		if l.lane == 0 && l.readyAt == 0 && !l.busy && l.ledger.Open == nil {
+			continue
+		}
+		pending++
+		if (l.lane == laneSellOut+1 || l.lane == laneDecrease+1) && l.first != 0 && (oldest == 0 || l.first < oldest) {
+			oldest = l.first
+		}
+	}
+	age := time.Duration(0)
+	if oldest != 0 {
+		age = now.Sub(oldest)
+	}
+	c.owner.stage.metrics.channel(c, pending, age)
+	return pending
+}
+
+// waiting is a listing whose debounce ends at the moment at.
+type waiting struct {
+	at stock.Instant
+	l  *listing
+}
+
+// debounced is a heap of waiting listings, the earliest first. An entry whose listing has moved on stays until it is popped.
+type debounced []waiting
+
+func (d debounced) Len() int           { return len(d) }
+func (d debounced) Less(i, j int) bool { return d[i].at < d[j].at }
+func (d debounced) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *debounced) Push(x any)        { *d = append(*d, x.(waiting)) }
+func (d *debounced) Pop() any {
+	old := *d
+	last := old[len(old)-1]
+	*d = old[:len(old)-1]
+	return last
+}

@@ -1,0 +1,110 @@
+package publisher
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/shelfwire/shelfwire/internal/dispatch"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// A listing is one SKU at one location of a channel, with its ledger and its place in the queues.
+type listing struct {
+	channel *channel
+	key     string // stream.JoinKey(sku, location)
+	facts
+	ledger dispatch.Listing
+	dirty  bool
+
+	// What follows is in memory only.
+	first, last stock.Instant // of the changes since the last send; 0: none
+	lane        int           // 1 + the lane it stands in, 0: none
+	readyAt     stock.Instant // when it may enter its lane; 0: it is not waiting for one
+	busy        bool          // a request about it is under way
+	alone       bool          // its batch was refused as a whole: it is sent by itself
+}
+
+func byKey(a, b *listing) int { return strings.Compare(a.key, b.key) }
+
+// facts are what is stored of a listing.
+type facts struct {
+	Item       Item
+	OfferedAt  stock.Instant // journal time of the offer
+	OccurredAt stock.Instant // when what led to it happened
+	Quarantine string        // why it is not sent until a newer offer comes; "": it is
+}
+
+func newListing(c *channel, key string, f *record.Offer) *listing {
+	l := &listing{channel: c, key: key}
+	l.ledger = dispatch.First(f.Version, f.Quantity, f.Sold, f.Released)
+	l.set(f)
+	return l
+}
+
+// offer takes a newer offer.
+func (l *listing) offer(f *record.Offer) {
+	l.ledger.Offer(f.Version, f.Quantity, f.Sold, f.Released)
+	l.set(f)
+}
+
+func (l *listing) set(f *record.Offer) {
+	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: f.ChannelIDs["item"]}
+	l.OfferedAt, l.OccurredAt, l.Quarantine = f.ChangedAt, f.Times.Occurred, ""
+}
+
+// changed records that something is to be sent, for the debounce.
+func (l *listing) changed(now stock.Instant) {
+	if l.first == 0 {
+		l.first = now
+	}
+	l.last = now
+}
+
+type storedListing struct {
+	facts
+	Ledger dispatch.Listing
+}
+
+func (l *listing) pack() ([]byte, error) { return json.Marshal(storedListing{l.facts, l.ledger}) }
+
+func (l *listing) unpack(value []byte) error {
+	var s storedListing
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	l.facts = s.facts
+	l.ledger = s.Ledger
+	return nil
+}
+
+// communication returns a record about the listing's present offer.
+func (l *listing) communication(state record.CommunicationState, kind record.CommunicationKind, reason string) record.Communication {
+	ch := &l.channel.state.Channel
+	return record.Communication{
+		Pool: ch.Pool, Channel: ch.Channel, Account: ch.AccountID(), SKU: l.Item.SKU, Location: l.Item.Location,
+		Kind: kind, State: state, OfferVersion: l.ledger.Version, Quantity: l.ledger.Quantity, Sold: l.ledger.Sold,
+		Released: l.ledger.Released, Reason: reason, OfferedAt: l.OfferedAt, OccurredAt: l.OccurredAt,
+	}
+}
+
+// attempt returns a record about the listing's open attempt.
+func (l *listing) attempt(state record.CommunicationState, reason string) record.Communication {
+	at := l.ledger.Open
+	c := l.communication(state, record.SetLevel, reason)
+	if at.Base != nil {
+		c.Kind, c.Compare = record.CompareAndSet, at.Base
+	}
+	c.Attempt, c.IdempotencyKey, c.OfferVersion, c.Quantity = at.Tries, at.Key, at.Version, at.Value
+	c.Sold, c.Released, c.RequestID = at.Sold, at.Released, at.Key
+	if level, ok := l.ledger.Expected(); ok {
+		c.Expected = &level
+	}
+	return c
+}
+
+// row returns the listing's part of the request that its open attempt is.
+func (l *listing) row() Row {
+	at := l.ledger.Open
+	return Row{Item: l.Item, Quantity: at.Value, Compare: at.Base, Version: at.Version, At: at.Sent}
+}

@@ -1,0 +1,54 @@
+package publisher
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	outcomes *prometheus.CounterVec
+	due      *prometheus.GaugeVec
+	oldest   *prometheus.GaugeVec
+	latency  prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "shelfwire_publisher_outcomes_total", Help: "What came of telling channels, a listing each: by channel, what was asked and the class of the answer.",
+		}, []string{"channel", "kind", "class"}),
+		due: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shelfwire_publisher_pending_listings", Help: "Listings that are due, under way or of unknown outcome, by channel.",
+		}, []string{"channel"}),
+		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shelfwire_publisher_oldest_unsent_decrease_seconds", Help: "Age of the oldest decrease that has not been sent, by channel.",
+		}, []string{"channel"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "shelfwire_publisher_occurred_to_acknowledged_seconds", Help: "From what happened to the channel's acknowledgement.",
+			Buckets: prometheus.ExponentialBuckets(0.05, 2, 14),
+		}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	return m, errors.Join(reg.Register(m.outcomes), reg.Register(m.due), reg.Register(m.oldest), reg.Register(m.latency))
+}
+
+func (m *metrics) outcome(c *channel, kind string, class Class) {
+	m.outcomes.WithLabelValues(c.key, kind, string(class)).Inc()
+}
+
+func (m *metrics) channel(c *channel, pending int, oldest time.Duration) {
+	m.due.WithLabelValues(c.key).Set(float64(pending))
+	m.oldest.WithLabelValues(c.key).Set(oldest.Seconds())
+}
+
+// forget drops the gauges of channels that this process does not own any more.
+func (m *metrics) forget(channels map[string]*channel) {
+	for key := range channels {
+		m.due.DeleteLabelValues(key)
+		m.oldest.DeleteLabelValues(key)
+	}
+}

@@ -1,0 +1,299 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// An owner is one partition in the hands of this process. Everything in it belongs to the goroutine of run; requests run in
+// goroutines of their own and hand their answers to results.
+type owner struct {
+	stage      *Stage
+	assignment stream.Assignment
+	sequence   int64
+	position   ToldPosition
+	channels   map[string]*channel
+	dirty      []*listing // changed since the last save
+	dirtyState []*channel
+	said       []record.Communication // to be written
+	results    chan answer
+	requests   sync.WaitGroup
+	keys       int // requests numbered so far
+	counted    int // what this owner has added to the stage's pending
+	decoder    *codec.Decoder
+}
+
+func newOwner(s *Stage, a stream.Assignment, sequence int64, p ToldPosition) *owner {
+	return &owner{
+		stage: s, assignment: a, sequence: sequence, position: p, channels: map[string]*channel{},
+		results: make(chan answer), decoder: codec.NewDecoder(),
+	}
+}
+
+// end waits for the requests under way, whose context has ended.
+func (o *owner) end() {
+	done := make(chan struct{})
+	go func() { o.requests.Wait(); close(done) }()
+	for {
+		select {
+		case <-o.results: // nobody may hear it any more: it is unknown
+		case <-done:
+			o.stage.pending.Add(int64(-o.counted))
+			o.stage.metrics.forget(o.channels)
+			return
+		}
+	}
+}
+
+// maxSleep bounds how long the owner looks at nothing, so that gauges stay fresh.
+const maxSleep = time.Second
+
+func (o *owner) run(ctx context.Context, reader stream.Reader, healthy func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	offers := make(chan []stream.Record)
+	taken := make(chan struct{})
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer cancel(nil)
+	reading.Go(func() {
+		for {
+			records, err := reader.Read(ctx)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			select {
+			case offers <- records:
+			case <-ctx.Done():
+				return
+			}
+			// The records belong to the reader, which must not go on before they were taken in.
+			select {
+			case <-taken:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case records := <-offers:
+			if err := o.take(ctx, records); err != nil {
+				return err
+			}
+			select {
+			case taken <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		case a := <-o.results:
+			if err := o.hear(ctx, a); err != nil {
+				return err
+			}
+		case <-timer.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		wake, err := o.pump(ctx)
+		if err != nil {
+			return err
+		}
+		o.measure()
+		healthy()
+		timer.Reset(min(maxSleep, max(time.Millisecond, wake.Sub(o.stage.now()))))
+	}
+}
+
+// take takes in offers, marks and channel states in the order they were written, and saves what they changed with the position.
+func (o *owner) take(ctx context.Context, records []stream.Record) error {
+	now := o.stage.now()
+	for i := range records {
+		var r record.OfferRecord
+		if err := o.decoder.OfferRecord(records[i].Value, &r); err != nil {
+			return stream.Alarm(fmt.Errorf("offer at offset %d does not decode: %w", records[i].Offset, err))
+		}
+		switch {
+		case r.ChannelState != nil:
+			o.setChannel(r.ChannelState, now)
+		case r.Offer != nil:
+			o.offer(r.Offer, now)
+		case r.Mark != nil:
+			o.mark(r.Mark, now)
+		}
+	}
+	o.position.Offset = records[len(records)-1].Offset + 1
+	if err := o.say(ctx); err != nil {
+		return err
+	}
+	if err := o.save(ctx); err != nil {
+		return err
+	}
+	o.assignment.CommitLag(o.position.Offset)
+	return nil
+}
+
+// channel returns the channel, making it known if it is not.
+func (o *owner) channel(pool, id string) *channel {
+	key := stream.JoinKey(pool, id)
+	c, ok := o.channels[key]
+	if !ok {
+		c = newChannel(o, key)
+		o.channels[key] = c
+	}
+	return c
+}
+
+func (o *owner) setChannel(s *record.ChannelState, now stock.Instant) {
+	c := o.channel(s.Channel.Pool, s.Channel.Channel)
+	if s.Version <= c.state.Version {
+		return
+	}
+	c.set(*s)
+	o.dirtyState = append(o.dirtyState, c)
+	for _, l := range c.sorted() {
+		c.schedule(l, now)
+	}
+}
+
+func (o *owner) offer(f *record.Offer, now stock.Instant) {
+	c := o.channel(f.Pool, f.Channel)
+	key := stream.JoinKey(f.SKU, f.Location)
+	l, ok := c.listings[key]
+	if ok && f.Version <= l.ledger.Version {
+		return // an older version that was written late, or the same one again
+	}
+	if !ok {
+		l = newListing(c, key, f)
+		c.listings[key] = l
+	} else {
+		l.offer(f)
+	}
+	l.changed(now)
+	if c.connector == nil || !c.state.Channel.Flows.Stock {
+		o.said = append(o.said, l.communication(record.Held, record.SetLevel, c.why()))
+	}
+	o.touch(l)
+	c.schedule(l, now)
+}
+
+func (o *owner) mark(m *record.ChannelMark, now stock.Instant) {
+	c := o.channel(m.Pool, m.Channel)
+	for _, l := range c.unmarked(m.OrdersUntil) {
+		l.ledger.Mark(m.OrdersUntil)
+		o.touch(l)
+		c.schedule(l, now)
+	}
+}
+
+// touch puts the listing among what the next save writes.
+func (o *owner) touch(l *listing) {
+	if !l.dirty {
+		l.dirty = true
+		o.dirty = append(o.dirty, l)
+	}
+	l.channel.watch(l)
+}
+
+// save writes everything that changed, with the position, if the partition is still ours.
+func (o *owner) save(ctx context.Context) error {
+	rows := make([]ToldRow, 0, len(o.dirty)+len(o.dirtyState))
+	for _, c := range o.dirtyState {
+		rows = append(rows, ToldRow{Channel: c.key, Value: codec.AppendOfferRecord(nil, &record.OfferRecord{ChannelState: &c.state})})
+	}
+	for _, l := range o.dirty {
+		l.dirty = false
+		value, err := l.pack()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, ToldRow{Channel: l.channel.key, Listing: l.key, Value: value})
+	}
+	o.dirty, o.dirtyState = o.dirty[:0], o.dirtyState[:0]
+	if err := o.stage.deps.Told.Save(ctx, o.assignment.Partition().ID, o.sequence, o.position, rows); err != nil {
+		return fmt.Errorf("save %d told rows: %w", len(rows), err)
+	}
+	o.sequence++
+	return nil
+}
+
+// load puts the stored rows into memory. Open attempts are of unknown outcome and will be sent again under their keys.
+func (o *owner) load(rows []ToldRow) error {
+	slices.SortFunc(rows, func(a, b ToldRow) int { return len(a.Listing) - len(b.Listing) }) // channels first
+	now := o.stage.now()
+	for _, r := range rows {
+		c, ok := o.channels[r.Channel]
+		if !ok {
+			c = newChannel(o, r.Channel)
+			o.channels[r.Channel] = c
+		}
+		if r.Listing == "" {
+			var rec record.OfferRecord
+			if err := codec.DecodeOfferRecord(r.Value, &rec); err != nil || rec.ChannelState == nil {
+				return fmt.Errorf("told row of channel %s does not decode: %w", r.Channel, err)
+			}
+			c.set(*rec.ChannelState)
+			continue
+		}
+		l := &listing{channel: c, key: r.Listing}
+		if err := l.unpack(r.Value); err != nil {
+			return fmt.Errorf("told row %s of channel %s does not decode: %w", r.Listing, r.Channel, err)
+		}
+		c.listings[r.Listing] = l
+		c.watch(l)
+		if at := l.ledger.Open; at != nil {
+			c.unknown[at.Key] = append(c.unknown[at.Key], l)
+			c.retryAt[at.Key] = now
+		}
+	}
+	for _, c := range o.channels {
+		for _, batch := range c.unknown { // in the order in which the request had them
+			slices.SortFunc(batch, byKey)
+		}
+		for _, l := range c.sorted() {
+			c.schedule(l, now)
+		}
+	}
+	return nil
+}
+
+// say writes the communications that were collected.
+func (o *owner) say(ctx context.Context) error {
+	if len(o.said) == 0 {
+		return nil
+	}
+	messages := make([]stream.Message, len(o.said))
+	for i := range o.said {
+		c := &o.said[i]
+		c.Sequence = o.sequence
+		messages[i] = stream.Message{
+			Topic: stream.Communications, Partition: stream.Any, Key: []byte(c.Account), Value: codec.AppendCommunication(nil, c),
+			ContentType: stream.ContentTypeProtobuf,
+		}
+	}
+	err := o.stage.deps.Outputs.Produce(ctx, messages)
+	if err != nil {
+		return fmt.Errorf("write %d communications: %w", len(messages), err)
+	}
+	o.said = o.said[:0]
+	return nil
+}
+
+// measure brings the gauges and the stage's pending count up to date.
+func (o *owner) measure() {
+	pending := 0
+	for _, c := range o.channels {
+		pending += c.measure(o.stage.now())
+	}
+	o.stage.pending.Add(int64(pending - o.counted))
+	o.counted = pending
+}

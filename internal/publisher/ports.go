@@ -1,0 +1,151 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// A Log gives the offers topic to read. It is safe for concurrent use.
+type Log interface {
+	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+	// TopicID returns the id that the topic got when it was created.
+	TopicID(ctx context.Context, t stream.Topic) (string, error)
+	Bounds(ctx context.Context, p stream.Partition) (stream.Bounds, error)
+}
+
+// Outputs takes communications. It is safe for concurrent use.
+type Outputs interface {
+	// Produce writes the messages and returns when every one is acknowledged. Messages of one partition keep their order.
+	// After an error any of them may have been written, or may yet be.
+	Produce(ctx context.Context, messages []stream.Message) error
+}
+
+// ErrFenced is returned by a ToldStore for a sequence that is not the stored one: another owner has taken the partition.
+var ErrFenced = errors.New("another owner has taken the partition")
+
+// A ToldStore keeps the told state of offers partitions. It is safe for concurrent use.
+type ToldStore interface {
+	// Take makes the caller the partition's owner: it raises the stored sequence by one, so that every Save of an earlier owner
+	// fails from now on, and returns the whole state.
+	Take(ctx context.Context, partition int32) (Told, error)
+
+	// Save writes the rows and the position and raises the sequence from sequence by one, in one atomic step. It returns an
+	// error that wraps ErrFenced, with nothing written, where the stored sequence is another. After any other error the outcome
+	// is unknown: the caller takes the partition again.
+	Save(ctx context.Context, partition int32, sequence int64, p ToldPosition, rows []ToldRow) error
+}
+
+// A Told is the stored state of one offers partition.
+type Told struct {
+	Sequence int64 // the owner's, for its first Save
+	ToldPosition
+	Rows []ToldRow
+}
+
+// A ToldPosition says how much of the offers partition the rows have taken in. The zero value: nothing.
+type ToldPosition struct {
+	TopicID string
+	Offset  int64 // the next offer to take
+}
+
+// A ToldRow is one row of the told state: the channel's own (Listing ""), or a listing's. Keys are joined ids.
+type ToldRow struct {
+	Channel string // stream.JoinKey(pool, channel)
+	Listing string // stream.JoinKey(sku, location), or ""
+	Value   []byte
+}
+
+// Traits are what a connector says of its channel.
+type Traits struct {
+	CompareAndSet bool // it takes a set on condition of the level, and tells levels
+	BatchRows     int  // rows of one request, ≥ 1
+	// Rows of one request are applied or refused each by itself, under the request's one idempotency key.
+	RequestsPerSecond int
+	Burst             int
+	Timeout           time.Duration // of one request, from the fence on
+}
+
+// A Connector speaks one channel's protocol. It is safe for concurrent use, keeps nothing that is not in its configuration, and
+// never retries by itself. A request under a key that the channel has seen must have the answer of the first.
+type Connector interface {
+	Traits() Traits
+	// Set sets the rows' levels under the key. The replies are those of the rows, in their order. An error is about the request
+	// as a whole: a [*RequestError], where nothing was applied or it says that nobody knows; after any other error nobody knows.
+	Set(ctx context.Context, key string, rows []Row) (Reply, error)
+	// Read returns the items' levels, in their order; nil for one that the channel does not know.
+	Read(ctx context.Context, items []Item) ([]*stock.Quantity, error)
+}
+
+// An Item names a listing to its channel.
+type Item struct{ SKU, Location, ChannelItem string }
+
+// A Row is one level to set. All of it is stored with the attempt, so that another try has the same bytes.
+type Row struct {
+	Item
+	Quantity stock.Quantity
+	Compare  *stock.Quantity // nil: unconditional
+	Version  stock.Version   // of the offer
+	At       stock.Instant   // when the attempt was first written down
+}
+
+// A Reply is a channel's answer to a Set.
+type Reply struct {
+	ID   string // the channel's own id of the request, "" where it gives none
+	Rows []RowReply
+}
+
+// A RowReply is what became of one row.
+type RowReply struct {
+	Outcome Outcome
+	Level   *stock.Quantity // the level after it, where the channel says
+	Reason  string
+}
+
+// An Outcome is what became of a row.
+type Outcome uint8
+
+// The outcomes of a row.
+const (
+	RowApplied Outcome = iota + 1
+	RowStale           // refused: the level was not the compare value
+	RowRefused         // refused for another reason that will not go away by itself
+)
+
+// Class sums up an answer, as communications carry it.
+type Class string
+
+// The classes of answers.
+const (
+	OK           Class = "ok"
+	Stale        Class = "stale"
+	Throttled    Class = "throttled"
+	Refused      Class = "refused"
+	Unauthorised Class = "unauthorised"
+	ServerError  Class = "server_error"
+	Timeout      Class = "timeout"
+	Connection   Class = "connection"
+)
+
+// unknown reports whether nobody knows if a request of this class changed something.
+func (c Class) unknown() bool { return c == ServerError || c == Timeout || c == Connection }
+
+// A RequestError is a request that failed as a whole. Throttled, Refused and Unauthorised changed nothing; of the others nobody
+// knows.
+type RequestError struct {
+	Class      Class
+	RetryAfter time.Duration // what the channel asked for; 0: nothing
+	Reason     string        // what it said, shortened; never a secret
+}
+
+func (e *RequestError) Error() string { return string(e.Class) + ": " + e.Reason }
+
+// ErrNoEndpoint is returned by Deps.Connect for a channel that nobody has configured an end point for.
+var ErrNoEndpoint = errors.New("no end point is configured for the channel")
+
+// Connect returns the connector of a channel, or ErrNoEndpoint.
+type Connect func(c *record.Channel) (Connector, error)

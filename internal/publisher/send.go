@@ -1,0 +1,389 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/dispatch"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// A request is a batch on its way to a channel: rows to set, or items to read.
+type request struct {
+	channel   *channel
+	listings  []*listing
+	key       string // of a set
+	rows      []Row
+	items     []Item             // of a read
+	counters  []dispatch.Listing // of a read: the ledgers as of when it left
+	deadline  time.Time
+	startedAt stock.Instant
+}
+
+// An answer is what came of a request.
+type answer struct {
+	request *request
+	reply   Reply
+	levels  []*stock.Quantity
+	err     error
+}
+
+// pump starts every request that is due and that its channel's budget allows, and returns when it is to be called again.
+func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
+	now := o.stage.now()
+	wake = now.Add(maxSleep)
+	earlier := func(at stock.Instant) {
+		if at != 0 && at < wake {
+			wake = at
+		}
+	}
+	var starting []*request
+	for _, c := range o.channels {
+		if c.why() != "" {
+			continue
+		}
+		c.settleOld(now)
+		c.readAgain(now)
+		earlier(c.ripen(now))
+		if c.pausedUntil > now {
+			earlier(c.pausedUntil)
+		}
+		for c.pausedUntil <= now && c.busy < o.stage.cfg.RequestsAtOnce {
+			if !c.ready(now, earlier) {
+				break
+			}
+			if !c.budget.AllowN(now.Time(), 1) {
+				earlier(now.Add(time.Second / time.Duration(max(1, c.traits.RequestsPerSecond))))
+				break
+			}
+			r := c.begin(now)
+			if r == nil {
+				break
+			}
+			starting = append(starting, r)
+		}
+	}
+	if len(starting) == 0 && len(o.dirty) == 0 {
+		return wake, nil
+	}
+	// The fence: whoever lost the partition fails here, before a request leaves.
+	if err := o.save(ctx); err != nil {
+		return 0, err
+	}
+	if err := o.say(ctx); err != nil {
+		return 0, err
+	}
+	for _, r := range starting {
+		o.requests.Go(func() { o.results <- r.do(ctx) })
+	}
+	return wake, nil
+}
+
+// ready reports whether there is something to send; earlier is told when there will be.
+func (c *channel) ready(now stock.Instant, earlier func(stock.Instant)) bool {
+	for _, at := range c.retryAt {
+		if at <= now {
+			return true
+		}
+		earlier(at)
+	}
+	return slices.ContainsFunc(c.queue[:], func(q []*listing) bool { return len(q) > 0 })
+}
+
+// begin takes the next batch: one of unknown outcome whose time has come, else the front of the lanes. It records the attempts
+// in the ledgers and says them.
+func (c *channel) begin(now stock.Instant) *request {
+	deadline := now.Add(c.traits.Timeout)
+	if r := c.replay(now, deadline); r != nil {
+		return r
+	}
+	chosen, reading := c.next(max(1, c.traits.BatchRows), now)
+	if len(chosen) == 0 {
+		return nil
+	}
+	r := &request{channel: c, listings: chosen, deadline: deadline.Time(), startedAt: now}
+	c.busy++
+	if reading {
+		for _, l := range chosen {
+			l.busy = true
+			r.items = append(r.items, l.Item)
+			r.counters = append(r.counters, l.ledger)
+		}
+		return r
+	}
+	o := c.owner
+	// Rows of one key always have the same order, whoever sends them again.
+	slices.SortFunc(chosen, byKey)
+	r.key = "sw-" + strconv.Itoa(int(o.assignment.Partition().ID)) + "-" + strconv.FormatInt(int64(now), 36) + "-" +
+		strconv.FormatInt(o.sequence, 36) + "-" + strconv.Itoa(o.nextKey())
+	for _, l := range chosen {
+		action := l.decide(now)
+		reason := l.reason(action)
+		if at := l.ledger.Open; at != nil { // a zero overtakes it: its outcome does not matter any more
+			c.forget(at.Key)
+		}
+		l.ledger.Begin(action, r.key, now, deadline)
+		l.busy, l.first, l.last = true, 0, 0
+		o.touch(l)
+		o.said = append(o.said, l.attempt(record.Attempted, reason))
+		at := &o.said[len(o.said)-1]
+		at.AttemptedAt = now
+		r.rows = append(r.rows, l.row())
+	}
+	return r
+}
+
+// nextKey numbers the requests of one sequence.
+func (o *owner) nextKey() int {
+	o.keys++
+	return o.keys
+}
+
+// reason says in a word why the action is taken.
+func (l *listing) reason(a dispatch.Action) string {
+	expected, ok := l.ledger.Expected()
+	switch {
+	case a.Value == 0:
+		return "sell_out"
+	case !ok:
+		return "level_unknown"
+	case a.Value < expected:
+		return "decrease"
+	}
+	return "raise"
+}
+
+// replay takes a request of unknown outcome whose time has come.
+func (c *channel) replay(now, deadline stock.Instant) *request {
+	keys := make([]string, 0, len(c.retryAt))
+	for key, at := range c.retryAt {
+		if at <= now {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	key := slices.Min(keys)
+	delete(c.retryAt, key)
+	r := &request{channel: c, listings: c.unknown[key], key: key, deadline: deadline.Time(), startedAt: now}
+	c.busy++
+	for _, l := range r.listings {
+		l.ledger.Retry(deadline)
+		l.busy = true
+		c.owner.touch(l)
+		said := l.attempt(record.Attempted, "replay")
+		said.AttemptedAt = now
+		c.owner.said = append(c.owner.said, said)
+		r.rows = append(r.rows, l.row())
+	}
+	return r
+}
+
+func (c *channel) forget(key string) {
+	delete(c.unknown, key)
+	delete(c.retryAt, key)
+}
+
+// do sends the request. Whoever wakes after the deadline does not send.
+func (r *request) do(ctx context.Context) answer {
+	ctx, cancel := context.WithDeadline(ctx, r.deadline)
+	defer cancel()
+	if ctx.Err() != nil {
+		return answer{request: r, err: &RequestError{Class: Timeout, Reason: "the deadline passed before it was sent"}}
+	}
+	a := answer{request: r}
+	if r.items != nil {
+		a.levels, a.err = r.channel.connector.Read(ctx, r.items)
+		if a.err == nil && len(a.levels) != len(r.items) {
+			a.err = fmt.Errorf("%d levels for %d items", len(a.levels), len(r.items))
+		}
+		return a
+	}
+	a.reply, a.err = r.channel.connector.Set(ctx, r.key, r.rows)
+	if a.err == nil && len(a.reply.Rows) != len(r.rows) {
+		a.err = fmt.Errorf("%d replies for %d rows", len(a.reply.Rows), len(r.rows))
+	}
+	return a
+}
+
+// hear takes in an answer: outcomes to Kafka, then the ledgers to the told store.
+func (o *owner) hear(ctx context.Context, a answer) error {
+	now := o.stage.now()
+	c := a.request.channel
+	c.busy--
+	for _, l := range a.request.listings {
+		l.busy = false
+	}
+	switch {
+	case a.request.items != nil:
+		c.heardLevels(a, now)
+	case a.err != nil:
+		c.heardFailure(a, now)
+	default:
+		c.heardReply(a, now)
+	}
+	for _, l := range a.request.listings {
+		o.touch(l)
+		c.schedule(l, now)
+	}
+	if err := o.say(ctx); err != nil {
+		return err
+	}
+	return o.save(ctx)
+}
+
+func (c *channel) heardLevels(a answer, now stock.Instant) {
+	o := c.owner
+	if a.err != nil {
+		failed := asRequestError(a.err)
+		c.fail(now, failed.RetryAfter)
+		o.stage.metrics.outcome(c, "read", failed.Class)
+		return
+	}
+	c.succeed()
+	for i, l := range a.request.listings {
+		level := a.levels[i]
+		if level == nil {
+			l.quarantine("the channel does not know the item")
+			said := l.communication(record.Quarantined, record.ReadLevel, l.Quarantine)
+			said.RepliedAt = now
+			o.said = append(o.said, said)
+			continue
+		}
+		said := l.communication(record.Observed, record.ReadLevel, "read_back")
+		if expected, ok := l.ledger.Expected(); ok {
+			said.Expected = &expected
+			if expected != *level {
+				said.Reason = "drift"
+			}
+		}
+		said.Level, said.AttemptedAt, said.RepliedAt, said.ReplyClass = level, a.request.startedAt, now, string(OK)
+		if said.Reason == "drift" && !c.state.Channel.Publish.CorrectDrift {
+			l.quarantine("the level has drifted, and the channel's correct_drift is off")
+		}
+		before := &a.request.counters[i]
+		l.ledger.Observed(c.settings, *level, before.Sold, before.Released, now)
+		o.said = append(o.said, said)
+		o.stage.metrics.outcome(c, "read", OK)
+	}
+}
+
+func (c *channel) heardReply(a answer, now stock.Instant) {
+	o := c.owner
+	c.succeed()
+	c.forget(a.request.key)
+	for i, l := range a.request.listings {
+		row := a.reply.Rows[i]
+		said := l.attempt(record.Acknowledged, "")
+		class := OK
+		switch row.Outcome {
+		case RowApplied:
+			l.ledger.Applied(c.settings, now)
+			l.alone = false
+		case RowStale:
+			class, said.State = Stale, record.CommunicationRejected
+			l.ledger.Stale()
+		default:
+			class, said.State = Refused, record.CommunicationRejected
+			l.ledger.Refused()
+			l.quarantine(row.Reason)
+		}
+		said.Level, said.Reply, said.ReplyClass, said.ReplyID = row.Level, row.Reason, string(class), a.reply.ID
+		said.AttemptedAt, said.RepliedAt = a.request.startedAt, now
+		o.said = append(o.said, said)
+		if row.Outcome == RowRefused {
+			o.said = append(o.said, l.communication(record.Quarantined, said.Kind, l.Quarantine))
+		}
+		o.stage.metrics.outcome(c, "set", class)
+		if class == OK && said.OccurredAt != 0 {
+			o.stage.metrics.latency.Observe(now.Sub(said.OccurredAt).Seconds())
+		}
+	}
+}
+
+// heardFailure takes in a request that failed as a whole. What nobody knows is sent again, the same bytes under the same key;
+// what changed nothing is decided anew.
+func (c *channel) heardFailure(a answer, now stock.Instant) {
+	o := c.owner
+	failed := asRequestError(a.err)
+	c.fail(now, failed.RetryAfter)
+	state := record.CommunicationRejected
+	if failed.Class.unknown() {
+		state = record.Unknown
+		c.unknown[a.request.key] = a.request.listings
+		c.retryAt[a.request.key] = c.pausedUntil
+	} else {
+		c.forget(a.request.key)
+	}
+	single := len(a.request.listings) == 1
+	for _, l := range a.request.listings {
+		said := l.attempt(state, "")
+		said.Reply, said.ReplyClass, said.AttemptedAt, said.RepliedAt = failed.Reason, string(failed.Class), a.request.startedAt, now
+		o.said = append(o.said, said)
+		o.stage.metrics.outcome(c, "set", failed.Class)
+		if state == record.Unknown {
+			continue
+		}
+		l.ledger.Refused()
+		if failed.Class == Refused {
+			// One bad row spoils a batch: each is sent by itself, and the one at fault is put aside.
+			l.alone = !single
+			if single {
+				l.quarantine(failed.Reason)
+				o.said = append(o.said, l.communication(record.Quarantined, said.Kind, l.Quarantine))
+			}
+		}
+	}
+}
+
+func (l *listing) quarantine(reason string) {
+	if reason == "" {
+		reason = "refused"
+	}
+	l.Quarantine, l.alone = reason, false
+}
+
+// settleOld settles attempts that a zero overtook and that cannot land any more.
+func (c *channel) settleOld(now stock.Instant) {
+	for l := range c.overtaken {
+		if l.ledger.Old == nil {
+			delete(c.overtaken, l)
+		} else if !l.busy && l.ledger.SettleOld(c.settings, now) {
+			delete(c.overtaken, l)
+			c.owner.touch(l)
+			c.schedule(l, now)
+		}
+	}
+}
+
+// readAgain asks for every listing's level when it is time to.
+func (c *channel) readAgain(now stock.Instant) {
+	if c.readBack == 0 || now < c.readBack {
+		return
+	}
+	c.readBack = now.Add(c.owner.stage.cfg.ReadBackEvery)
+	for _, l := range c.sorted() {
+		if l.ledger.Open == nil && !l.busy {
+			l.ledger.Look = true
+			c.owner.touch(l)
+			c.schedule(l, now)
+		}
+	}
+}
+
+// asRequestError classes any error; one that says nothing is of unknown outcome.
+func asRequestError(err error) *RequestError {
+	if e, ok := errors.AsType[*RequestError](err); ok {
+		return e
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &RequestError{Class: Timeout, Reason: "no answer in time"}
+	}
+	return &RequestError{Class: Connection, Reason: err.Error()}
+}
