@@ -135,16 +135,17 @@ func newMovements(o options, l load) *movements {
 
 // append appends the next entry, journalled at now.
 func (m *movements) append(b []byte, now stock.Instant) []byte {
-	kind := stock.Receipt
+	// Receipts bring more than sales take, so that few movements are flagged for a count below zero.
+	kind, quantity := stock.Receipt, stock.Quantity(5+m.rnd.IntN(20))
 	if m.rnd.IntN(2) == 0 {
-		kind = stock.Sale
+		kind, quantity = stock.Sale, stock.Quantity(1+m.rnd.IntN(3))
 	}
 	e := record.JournalEntry{
 		EntryTime: now,
 		Origin:    record.Origin{TopicID: "00112233445566778899aabbccddeeff", Topic: "movements", Offset: m.n, Previous: m.n - 1, Time: now},
 		Event: record.Event{Movement: &record.Movement{
 			Pool: pool, Outlet: fmt.Sprintf("OUT-%d", m.rnd.IntN(4)), SKU: fmt.Sprintf("SKU-%06d", m.next()), Kind: kind,
-			Quantity: stock.Quantity(1 + m.rnd.IntN(9)), OccurredAt: now, Source: "wms", Epoch: 1, Sequence: m.n + 1,
+			Quantity: quantity, OccurredAt: now, Source: "wms", Epoch: 1, Sequence: m.n + 1,
 		}},
 	}
 	m.n++
@@ -234,6 +235,7 @@ type worker struct {
 	done     chan error
 	cancel   context.CancelFunc
 	progress chan int64
+	metrics  *prometheus.Registry
 	cleanup  []func()
 }
 
@@ -260,7 +262,7 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{done: make(chan error, 1), progress: make(chan int64, 1)}
+	w := &worker{done: make(chan error, 1), progress: make(chan int64, 1), metrics: prometheus.NewRegistry()}
 	readers, err := cluster.NewReaders(kafka.ReadersConfig{Batch: b.o.batch})
 	if err != nil {
 		return nil, err
@@ -279,7 +281,7 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 	cfg := allocator.DefaultConfig()
 	cfg.BatchEntries = b.o.batch
 	stage, err := allocator.New(cfg, allocator.Deps{
-		Log: log{cluster, readers}, Outputs: producer, Store: store, Logger: b.log, Metrics: prometheus.NewRegistry(),
+		Log: log{cluster, readers}, Outputs: producer, Store: store, Logger: b.log, Metrics: w.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -306,6 +308,26 @@ func (w *worker) await(ctx context.Context, offset int64) error {
 	}
 }
 
+// steps says how long a batch took on average, step by step.
+func (w *worker) steps() string {
+	families, err := w.metrics.Gather()
+	if err != nil {
+		return err.Error()
+	}
+	var parts []string
+	for _, f := range families {
+		if f.GetName() != "shelfwire_allocator_batch_seconds" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			h := m.GetHistogram()
+			mean := time.Duration(h.GetSampleSum() / float64(h.GetSampleCount()) * float64(time.Second))
+			parts = append(parts, fmt.Sprintf("%s %v", m.GetLabel()[0].GetValue(), mean.Round(100*time.Microsecond)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 func (w *worker) stop() error {
 	w.cancel()
 	err := <-w.done
@@ -325,7 +347,7 @@ type log struct {
 func (log) Close() {}
 
 // foldAll folds the whole journal of installation n into an empty state.
-func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, err error) {
+func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, steps string, err error) {
 	prefix := fmt.Sprintf("%sround%d:", b.installation(n), round)
 	var elapsed time.Duration
 	err = b.profiled(func() error {
@@ -336,7 +358,8 @@ func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, e
 		}
 		err = w.await(ctx, int64(b.o.entries))
 		elapsed = time.Since(begin)
+		steps = w.steps()
 		return errors.Join(err, w.stop())
 	})
-	return float64(b.o.entries) / elapsed.Seconds(), errors.Join(err, b.forget(ctx, prefix))
+	return float64(b.o.entries) / elapsed.Seconds(), steps, errors.Join(err, b.forget(ctx, prefix))
 }

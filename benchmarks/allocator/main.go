@@ -131,13 +131,13 @@ func throughput(ctx context.Context, b *bench, out io.Writer) (float64, error) {
 			if err != nil {
 				return 0, fmt.Errorf("bare copy: %w", err)
 			}
-			folded, err := b.foldAll(ctx, i, round)
+			folded, steps, err := b.foldAll(ctx, i, round)
 			if err != nil {
 				return 0, fmt.Errorf("allocator: %w", err)
 			}
 			rates["bare "+l.name] = append(rates["bare "+l.name], bare)
 			rates[l.name] = append(rates[l.name], folded)
-			fmt.Fprintf(out, "round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f\n", round+1, l.name, bare, folded, folded/bare)
+			fmt.Fprintf(out, "round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   a batch: %s\n", round+1, l.name, bare, folded, folded/bare, steps)
 		}
 	}
 	var ratio float64

@@ -40,6 +40,8 @@ type fold struct {
 	entries []record.JournalEntry
 	run     []output.Entry
 	missing []engine.RowKey
+	// incomplete is scratch of prefetch.
+	incomplete []output.Entry
 
 	topicID    string
 	generation uint8
@@ -137,16 +139,24 @@ func (f *fold) need(ctx context.Context, i int, prefetched *bool) error {
 	return nil
 }
 
+// prefetch loads what the entries of run need, as far as it can be told before they are applied. Later rounds only look at the
+// entries that were not complete: memory only grows.
 func (f *fold) prefetch(ctx context.Context, run []output.Entry) error {
+	f.incomplete = append(f.incomplete[:0], run...)
 	for range prefetchRounds {
 		f.missing = f.missing[:0]
-		for i := range run {
-			if err := f.pool(ctx, run[i].Event.PoolID()); err != nil {
+		left := f.incomplete[:0]
+		for _, e := range f.incomplete {
+			if err := f.pool(ctx, e.Event.PoolID()); err != nil {
 				return err
 			}
-			f.missing = f.state.Missing(f.missing, run[i].JournalEntry)
+			before := len(f.missing)
+			if f.missing = f.state.Missing(f.missing, e.JournalEntry); len(f.missing) > before {
+				left = append(left, e)
+			}
 		}
-		if len(f.missing) == 0 {
+		f.incomplete = left
+		if len(left) == 0 {
 			return nil
 		}
 		if err := f.load(ctx, f.missing); err != nil {

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
@@ -84,14 +85,13 @@ func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries 
 	b.Messages = b.Messages[:messages]
 }
 
-// rejections adds the run's rejections with where the events came from and their bytes, by walking both lists once: both are in
-// journal order.
+// rejections adds the run's rejections with where the events came from and their bytes.
 func (b *Batch) rejections(rejections []record.Rejection, journal int32, entries []Entry) {
 	for i := range rejections {
 		r := rejections[i]
-		if n := slices.IndexFunc(entries, func(e Entry) bool { return e.Version == r.Version }); n >= 0 {
-			entries = entries[n:]
-			e := entries[0].JournalEntry
+		n, ok := slices.BinarySearchFunc(entries, r.Version, func(e Entry, v stock.Version) int { return cmp.Compare(e.Version, v) })
+		if ok {
+			e := entries[n].JournalEntry
 			r.Topic, r.Partition, r.Offset = e.Origin.Topic, e.Origin.Partition, e.Origin.Offset
 			r.RejectedAt = e.EntryTime // not the clock: a rejection that is made again must be equal
 			r.Value = codec.AppendEvent(nil, &e.Event)
