@@ -9,7 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -36,6 +36,7 @@ const openTimeout = 10 * time.Second
 type Cluster struct {
 	cfg    Config
 	log    *slog.Logger
+	outage *outage
 	client *kgo.Client
 	admin  *kadm.Client
 }
@@ -45,7 +46,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Cluster, error) {
 	if len(cfg.Brokers) == 0 {
 		return nil, errors.New("no Kafka brokers are set: set SHELFWIRE_KAFKA_BROKERS")
 	}
-	c := &Cluster{cfg: cfg, log: log}
+	c := &Cluster{cfg: cfg, log: log, outage: &outage{log: log, away: map[string]bool{}}}
 	client, err := kgo.NewClient(c.options("admin")...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka at %s: %w", strings.Join(cfg.Brokers, ","), err)
@@ -72,7 +73,7 @@ func (c *Cluster) options(role string) []kgo.Opt {
 	return []kgo.Opt{
 		kgo.SeedBrokers(c.cfg.Brokers...),
 		kgo.ClientID(id + "-" + role),
-		kgo.WithHooks(&outage{log: c.log.With("client", role)}),
+		kgo.WithHooks(c.outage),
 		kgo.RetryTimeout(30 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 	}
@@ -172,10 +173,12 @@ func (c *Cluster) OffsetAt(ctx context.Context, p stream.Partition, t time.Time)
 	return o.Offset, o.Err
 }
 
-// An outage says once that the brokers are away and once that they are back, however often the client tries.
+// An outage says once that a broker is away and once that it is back, however often and from however many clients of the
+// cluster it is tried.
 type outage struct {
 	log  *slog.Logger
-	away atomic.Bool
+	mu   sync.Mutex
+	away map[string]bool // by address; guarded by mu
 }
 
 // OnBrokerConnect implements kgo.HookBrokerConnect.
@@ -183,10 +186,15 @@ func (o *outage) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	if err != nil && o.away.CompareAndSwap(false, true) {
-		o.log.Warn("waiting for kafka", "broker", net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port))), "err", err)
-	}
-	if err == nil && o.away.CompareAndSwap(true, false) {
-		o.log.Info("kafka is back")
+	broker := net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port)))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err != nil && !o.away[broker]:
+		o.away[broker] = true
+		o.log.Warn("waiting for kafka", "broker", broker, "err", err)
+	case err == nil && o.away[broker]:
+		delete(o.away, broker)
+		o.log.Info("kafka is back", "broker", broker)
 	}
 }

@@ -57,8 +57,8 @@ func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.W
 			Name: "shelfwire_partitions_assigned", Help: "Partitions this process works on, by group and topic.",
 		}, []string{"group", "topic"}),
 	}
+	var err error
 	if cfg.Registerer != nil {
-		var err error
 		if g.stopped, err = register(cfg.Registerer, g.stopped); err != nil {
 			return err
 		}
@@ -86,22 +86,23 @@ func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.W
 				cfg.Joined()
 			}
 		}),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.revoke(m) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.revoke(m) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.lose(m) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { g.lose(m) }),
 	)
 	if cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(c.cfg.Prefix+cfg.InstanceID))
 	}
-	client, err := kgo.NewClient(opts...)
+	g.mu.Lock() // no assignment gets through before the workers can commit
+	g.client, err = kgo.NewClient(opts...)
+	g.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("group %s: %w", cfg.Group, err)
 	}
-	g.client = client
-	client.PauseFetchTopics(names...)
+	g.client.PauseFetchTopics(names...)
 	err = g.run(ctx)
 	g.revokeAll()
 	g.commitLag(true)
-	client.Close()
+	g.client.Close()
 	return err
 }
 
@@ -207,6 +208,18 @@ func (g *group) revoke(lost map[string][]int32) {
 	g.mu.Unlock()
 	for _, r := range gone {
 		<-r.done
+	}
+}
+
+// lose revokes partitions that somebody else will commit for from now on.
+func (g *group) lose(lost map[string][]int32) {
+	g.revoke(lost)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, ids := range lost {
+		for _, id := range ids {
+			delete(g.lag, stream.Partition{Topic: g.cluster.topic(name), ID: id})
+		}
 	}
 }
 

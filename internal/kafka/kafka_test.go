@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -144,6 +145,22 @@ func TestASlowReaderHoldsUpNobody(t *testing.T) {
 	}
 }
 
+func TestLargeRecordsThatWaitAreBoundedInBytes(t *testing.T) {
+	c, _ := start(t)
+	rs := readers(t, c, kafka.ReadersConfig{Bytes: 1 << 20})
+	r, err := rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: 0}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 700_000)
+	for range 4 {
+		produce(t, c, 0, large, large, large, large, large)
+	}
+	if got := readN(t, r, 20); got[19][:3] != "19:" {
+		t.Errorf("last record is %s, want offset 19", got[19][:3])
+	}
+}
+
 func TestAnOffsetThatIsNotThereIsAnError(t *testing.T) {
 	c, _ := start(t)
 	produce(t, c, 0, "a")
@@ -217,6 +234,30 @@ func TestCheckTopicsSaysWhatToDo(t *testing.T) {
 	wider.Journal = 8
 	if err := c.CheckTopics(t.Context(), wider); err == nil || !strings.Contains(err.Error(), "topic other.journal has 3 partitions, the configuration says 8") {
 		t.Errorf("CheckTopics() with other partitions = %v", err)
+	}
+}
+
+func TestCheckTopicsRefusesATopicThatLosesOrRefusesRecords(t *testing.T) {
+	c, broker := start(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	for key, value := range map[string]string{"cleanup.policy": "compact", "max.message.bytes": "1000"} {
+		_, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: key, Value: &value}}, "test.journal")
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = c.CheckTopics(t.Context(), layout)
+	if err == nil {
+		t.Fatal("CheckTopics() finds nothing wrong")
+	}
+	for _, want := range []string{"test.journal is compacted", "set it to 2097152"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("CheckTopics() = %v, want it to say %q", err, want)
+		}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,9 +17,12 @@ import (
 
 // ProducerConfig bounds what is written.
 type ProducerConfig struct {
-	MaxRecordBytes int // a larger key + value is refused before anything is sent; 0 is 1,900,000
-	Compress       bool
+	MaxRecordBytes int  // a larger key + value is refused before anything is sent; 0 is 1,900,000
+	Compress       bool // with lz4
 }
+
+// slowAfter is how long messages wait for their acks before that is said.
+const slowAfter = 10 * time.Second
 
 // A TooLargeError says which messages of a Produce are too large; none of the call was sent. It wraps [stream.ErrTooLarge].
 type TooLargeError struct{ Indexes []int }
@@ -36,6 +41,10 @@ type Producer struct {
 	cluster *Cluster
 	client  *kgo.Client
 	most    int
+	// protobuf is the header of most records, made once.
+	protobuf []kgo.RecordHeader
+	// waiting is set while it has been said that acks are late.
+	waiting atomic.Bool
 
 	mu         sync.Mutex
 	partitions map[stream.Topic]int32 // guarded by mu
@@ -57,18 +66,27 @@ func (c *Cluster) NewProducer(cfg ProducerConfig) (*Producer, error) {
 		kgo.ProducerLinger(0),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(200_000),
+		// Without this a record that is on its way outlives its context, and with the brokers away nothing could stop. What
+		// it gives up is that the client alone tells a record that is sent again from the first: here that is for whoever
+		// calls Produce again, by origin or by version. The new producer epoch keeps a request that arrives late from
+		// landing behind newer records.
+		kgo.AllowIdempotentProduceCancellation(),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
 	}
-	return &Producer{cluster: c, client: client, most: cfg.MaxRecordBytes, partitions: map[stream.Topic]int32{}}, nil
+	return &Producer{
+		cluster: c, client: client, most: cfg.MaxRecordBytes, partitions: map[stream.Topic]int32{},
+		protobuf: []kgo.RecordHeader{{Key: contentType, Value: []byte(stream.ContentTypeProtobuf)}},
+	}, nil
 }
 
 // Close ends the connection. What is being written is dropped.
 func (p *Producer) Close() { p.client.Close() }
 
 // Produce writes the messages and returns when every one is acknowledged. Messages of one partition keep their order, and
-// after a failure no later message of the call passes the failed one. Brokers that are away are waited for until ctx ends.
+// after a failure no later message of the call passes the failed one. Brokers that are away, or that have too few copies in
+// sync, are waited for until ctx ends; that it takes long is said once.
 // A [TooLargeError] says that nothing was sent; after any other error each message may or may not have been written.
 func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error {
 	if len(messages) == 0 {
@@ -91,6 +109,12 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	slow := time.AfterFunc(slowAfter, func() {
+		if p.waiting.CompareAndSwap(false, true) {
+			p.cluster.log.Warn("waiting for kafka to acknowledge", "messages", len(messages), "after", slowAfter)
+		}
+	})
+	defer slow.Stop()
 	var wg sync.WaitGroup
 	wg.Add(len(records))
 	for i := range records {
@@ -106,6 +130,9 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 	err := context.Cause(ctx)
 	switch {
 	case err == nil:
+		if p.waiting.CompareAndSwap(true, false) {
+			p.cluster.log.Info("kafka acknowledges again")
+		}
 		return nil
 	case errors.Is(err, kerr.MessageTooLarge):
 		return fmt.Errorf("write %d messages: the topic's max.message.bytes is below this program's limit: run `shelfwire topics apply`: %w: %w",
@@ -117,7 +144,11 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 // fill makes the record. The client is done with the message's slices when Produce returns.
 func (p *Producer) fill(ctx context.Context, r *kgo.Record, m *stream.Message) error {
 	r.Topic, r.Key, r.Value, r.Partition = p.cluster.name(m.Topic), m.Key, m.Value, m.Partition
-	if m.ContentType != "" {
+	switch m.ContentType {
+	case "":
+	case stream.ContentTypeProtobuf:
+		r.Headers = p.protobuf
+	default:
 		r.Headers = []kgo.RecordHeader{{Key: contentType, Value: []byte(m.ContentType)}}
 	}
 	if m.Partition >= 0 {
@@ -128,7 +159,7 @@ func (p *Producer) fill(ctx context.Context, r *kgo.Record, m *stream.Message) e
 		return err
 	}
 	key := m.PartitionKey
-	if key == nil {
+	if len(key) == 0 {
 		key = m.Key
 	}
 	r.Partition = PartitionOf(key, n)

@@ -17,6 +17,7 @@ import (
 type ReadersConfig struct {
 	Batch    int // most records that one Read returns; 0 is 5,000
 	Buffered int // records a partition may have waiting before it is paused; 0 is 4 × Batch
+	Bytes    int // bytes a partition may have waiting before it is paused; 0 is 32 MiB; about one fetch (4 MiB) more may come
 }
 
 // Readers reads partitions over one connection. A partition whose reader is slow is paused and holds up no other. It is safe
@@ -41,6 +42,9 @@ func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 	}
 	if cfg.Buffered <= 0 {
 		cfg.Buffered = 4 * cfg.Batch
+	}
+	if cfg.Bytes <= 0 {
+		cfg.Bytes = 32 << 20
 	}
 	client, err := kgo.NewClient(append(c.options("reader"),
 		// NoResetOffset alone would start new partitions at the end; every partition here is given its offset.
@@ -153,6 +157,7 @@ type reader struct {
 	mu       sync.Mutex
 	queue    [][]*kgo.Record // guarded by mu
 	buffered int             // records in queue; guarded by mu
+	bytes    int             // their keys and values; guarded by mu
 	paused   bool            // guarded by mu
 	err      error           // guarded by mu
 }
@@ -164,7 +169,8 @@ func (rd *reader) deliver(records []*kgo.Record, err error) {
 	if len(records) > 0 {
 		rd.queue = append(rd.queue, records)
 		rd.buffered += len(records)
-		if !rd.paused && rd.buffered >= rd.readers.cfg.Buffered {
+		rd.bytes += size(records)
+		if !rd.paused && (rd.buffered >= rd.readers.cfg.Buffered || rd.bytes >= rd.readers.cfg.Bytes) {
 			rd.paused = true
 			rd.readers.client.PauseFetchPartitions(rd.topicPartitions())
 		}
@@ -226,11 +232,19 @@ func (rd *reader) take() ([]*kgo.Record, error) {
 		rd.queue = rd.queue[1:]
 	}
 	rd.buffered -= len(batch)
-	if rd.paused && rd.buffered < rd.readers.cfg.Buffered/2 {
+	rd.bytes -= size(batch)
+	if rd.paused && rd.buffered <= rd.readers.cfg.Buffered/2 && rd.bytes <= rd.readers.cfg.Bytes/2 {
 		rd.paused = false
 		rd.readers.client.ResumeFetchPartitions(rd.topicPartitions())
 	}
 	return batch, nil
+}
+
+func size(records []*kgo.Record) (bytes int) {
+	for _, r := range records {
+		bytes += len(r.Key) + len(r.Value)
+	}
+	return bytes
 }
 
 func recordOf(r *kgo.Record) stream.Record {
@@ -238,7 +252,11 @@ func recordOf(r *kgo.Record) stream.Record {
 		Offset: r.Offset, LeaderEpoch: r.LeaderEpoch, Time: stock.InstantOf(r.Timestamp), Key: r.Key, Value: r.Value,
 	}
 	for _, h := range r.Headers {
-		if h.Key == contentType {
+		switch {
+		case h.Key != contentType:
+		case string(h.Value) == stream.ContentTypeProtobuf: // of nearly every record: without a copy
+			out.ContentType = stream.ContentTypeProtobuf
+		default:
 			out.ContentType = string(h.Value)
 		}
 	}

@@ -24,7 +24,8 @@ type Layout struct {
 	// Replication is the copies of each partition, 0 for one, −1 for the brokers' default. min.insync.replicas is 2 where it
 	// is at least 2; where it is −1 the brokers' default.
 	Replication int16
-	// Plain keeps every topic by time only. The embedded broker compacts at once, which nobody could read in time.
+	// Plain keeps whole what is not an input. The embedded broker compacts at once, which nobody could read in time; and
+	// without a snapshot the journal and what was communicated are the only copy of an embedded installation's state.
 	Plain bool
 }
 
@@ -37,14 +38,24 @@ type topicPlan struct {
 
 const day = 24 * time.Hour
 
+// maxMessageBytes is how large a batch every topic must take. A record that a topic refuses for ever would hold up
+// everything behind it.
+const maxMessageBytes = 2 << 20
+
 // plan returns every topic with its settings, as the table of the design has them.
 func (l Layout) plan() []topicPlan {
-	kept := func(d time.Duration) map[string]string {
+	input := func(d time.Duration) map[string]string {
 		return map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(d.Milliseconds(), 10)}
+	}
+	kept := func(d time.Duration) map[string]string {
+		if l.Plain {
+			return map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}
+		}
+		return input(d)
 	}
 	compacted := func(policy string, retention time.Duration) map[string]string {
 		if l.Plain {
-			return kept(90 * day)
+			return kept(0)
 		}
 		m := map[string]string{"cleanup.policy": policy, "min.compaction.lag.ms": strconv.FormatInt((7 * day).Milliseconds(), 10)}
 		if retention > 0 {
@@ -53,11 +64,11 @@ func (l Layout) plan() []topicPlan {
 		return m
 	}
 	plan := []topicPlan{
-		{stream.Movements, l.Inputs, kept(7 * day)},
-		{stream.Orders, l.Inputs, kept(7 * day)},
-		{stream.Catalogue, l.Inputs, kept(30 * day)},
+		{stream.Movements, l.Inputs, input(7 * day)},
+		{stream.Orders, l.Inputs, input(7 * day)},
+		{stream.Catalogue, l.Inputs, input(30 * day)},
 		{stream.Journal, l.Journal, kept(30 * day)},
-		{stream.Commands, l.Accounts, kept(day)},
+		{stream.Commands, l.Accounts, input(day)},
 		{stream.Availability, l.Outputs, compacted("compact", 0)},
 		{stream.Allocations, l.Outputs, compacted("compact,delete", 90*day)},
 		{stream.Offers, l.Accounts, compacted("compact", 0)},
@@ -66,7 +77,7 @@ func (l Layout) plan() []topicPlan {
 		{stream.Rejections, l.Outputs, kept(30 * day)},
 	}
 	for i := range plan {
-		plan[i].configs["max.message.bytes"] = strconv.Itoa(2 << 20)
+		plan[i].configs["max.message.bytes"] = strconv.Itoa(maxMessageBytes)
 		if l.Replication >= 2 {
 			plan[i].configs["min.insync.replicas"] = "2"
 		}
@@ -140,14 +151,18 @@ func (c *Cluster) CheckTopics(ctx context.Context, l Layout) error {
 				name, n, t.partitions))
 		}
 	}
-	settings, err := c.cleanupPolicies(ctx, present)
+	settings, err := c.settings(ctx, present)
 	if err != nil {
 		return err
 	}
 	for _, t := range l.plan() {
 		name := c.name(t.topic)
-		if policy, ok := settings[name]; ok && t.configs["cleanup.policy"] == "delete" && strings.Contains(policy, "compact") {
+		have := settings[name]
+		if policy := have["cleanup.policy"]; t.configs["cleanup.policy"] == "delete" && strings.Contains(policy, "compact") {
 			problems = append(problems, fmt.Sprintf("topic %s is compacted (cleanup.policy=%s) and would lose records: set cleanup.policy=delete", name, policy))
+		}
+		if n, err := strconv.Atoi(have["max.message.bytes"]); err == nil && n < maxMessageBytes && !slices.Contains(stream.Inputs(), t.topic) {
+			problems = append(problems, fmt.Sprintf("topic %s takes messages of %d bytes at most (max.message.bytes), which one record may be longer than: set it to %d", name, n, maxMessageBytes))
 		}
 	}
 	if problems != nil {
@@ -175,23 +190,25 @@ func (c *Cluster) listTopics(ctx context.Context, l Layout) (kadm.TopicDetails, 
 	return details, nil
 }
 
-// cleanupPolicies returns the policy of each topic. A broker that does not tell says nothing.
-func (c *Cluster) cleanupPolicies(ctx context.Context, names []string) (map[string]string, error) {
-	if len(names) == 0 {
+// settings returns the settings of each topic by name. A broker that does not tell says nothing.
+func (c *Cluster) settings(ctx context.Context, topics []string) (map[string]map[string]string, error) {
+	if len(topics) == 0 {
 		return nil, nil
 	}
-	slices.Sort(names)
-	configs, err := c.admin.DescribeTopicConfigs(ctx, names...)
+	slices.Sort(topics)
+	configs, err := c.admin.DescribeTopicConfigs(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("settings of the topics: %w", err)
 	}
-	policies := map[string]string{}
+	settings := make(map[string]map[string]string, len(topics))
 	for _, rc := range configs {
+		of := map[string]string{}
 		for _, kv := range rc.Configs {
-			if kv.Key == "cleanup.policy" && kv.Value != nil {
-				policies[rc.Name] = *kv.Value
+			if kv.Value != nil {
+				of[kv.Key] = *kv.Value
 			}
 		}
+		settings[rc.Name] = of
 	}
-	return policies, nil
+	return settings, nil
 }
