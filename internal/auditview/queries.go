@@ -36,6 +36,7 @@ type Queries interface {
 type ChannelRow struct {
 	Channel, Vendor, Account string
 	Deleted                  bool
+	LowersOwnLevel           bool // it lowers its own level when it sells, so that a sale there needs no telling
 	// Listings is how many SKUs (by location) have an offer that is not stopped, Failing how many of all are in Failures.
 	Listings, Failing int64
 }
@@ -84,18 +85,20 @@ type ChannelStock struct {
 
 // OfferNow is the newest offer of a listing; Version 0 where there is none.
 type OfferNow struct {
-	Quantity  stock.Quantity
-	Version   stock.Version
-	ChangedAt stock.Instant
-	Reason    string
-	Stopped   bool
+	Quantity       stock.Quantity
+	Sold, Released stock.Quantity // the channel's counters, as in [record.Offer]
+	Version        stock.Version
+	ChangedAt      stock.Instant
+	Reason         string
+	Stopped        bool
 }
 
 // ToldNow is the quantity that a channel acknowledged last; Version and At are 0 where it never did.
 type ToldNow struct {
-	Quantity stock.Quantity
-	Version  stock.Version // of the offer that it was computed from
-	At       stock.Instant // when the channel replied
+	Quantity       stock.Quantity
+	Sold, Released stock.Quantity // the counters that it was computed from, as in [record.Communication]
+	Version        stock.Version  // of the offer that it was computed from
+	At             stock.Instant  // when the channel replied
 }
 
 // A ToldFilter chooses communications of one listing.
