@@ -45,6 +45,7 @@ var layerOf = map[string]layer{
 	"engine":     pure,
 	"dispatch":   pure,
 	"output":     pure,
+	"signature":  pure,
 
 	"ingest":    stage,
 	"allocator": stage,
@@ -57,7 +58,9 @@ var layerOf = map[string]layer{
 	"redisstore":   adapter,
 	"chstore":      adapter,
 	"litestore":    adapter,
+	"channel":      adapter, // what its vendors share, and the only thing they import of each other
 	"channel/*":    adapter,
+	"channelsim":   adapter, // likewise
 	"channelsim/*": adapter,
 
 	"config":   process,
@@ -72,7 +75,7 @@ var layerOf = map[string]layer{
 var rankOf = map[string]int{
 	"stock":  0,
 	"record": 1,
-	"stream": 2, "allocation": 2, "offer": 2, "codec": 2,
+	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2,
 	"engine": 3, "dispatch": 3,
 	"output": 4,
 }
@@ -274,6 +277,8 @@ func forbiddenOurs(pkg string, l layer, ours string) string {
 	case l == pure:
 		return "a pure package imports pure packages of a lower rank"
 	case to == pure, l == process, l == adapter && to == stage:
+		return ""
+	case l == adapter && target == path.Dir(pkg): // a vendor and what the vendors share
 		return ""
 	case l == stage:
 		return "a stage imports pure packages only, and declares the interfaces it needs"

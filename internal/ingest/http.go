@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -17,9 +18,10 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
-// maxBodyBytes bounds one request; maxKeyBytes its Idempotency-Key.
+// maxBodyBytes and maxRows bound one request; maxKeyBytes its Idempotency-Key.
 const (
 	maxBodyBytes = 10 << 20
+	maxRows      = 20_000
 	maxKeyBytes  = 150
 )
 
@@ -62,8 +64,8 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := r.Header.Get("Idempotency-Key")
-	if len(key) > maxKeyBytes {
-		s.refuse(w, http.StatusBadRequest, "the Idempotency-Key is longer than "+strconv.Itoa(maxKeyBytes)+" bytes")
+	if !usable(key) {
+		s.refuse(w, http.StatusBadRequest, "the Idempotency-Key must be at most "+strconv.Itoa(maxKeyBytes)+" bytes of printable ASCII")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
@@ -77,6 +79,10 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 	}
 	req := request{key: key, contentType: contentType, now: stock.InstantOf(s.deps.Now())}
 	req.read(body)
+	if req.rows > maxRows {
+		s.refuse(w, http.StatusRequestEntityTooLarge, "the body holds more than "+strconv.Itoa(maxRows)+" events: send several requests")
+		return
+	}
 	if req.rows == 0 {
 		s.refuse(w, http.StatusBadRequest, "the body holds no event")
 		return
@@ -84,6 +90,10 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.AckTimeout)
 	defer cancel()
 	if err := s.deps.Outputs.Produce(ctx, req.messages); err != nil {
+		if large, ok := errors.AsType[tooLarge](err); ok {
+			s.refuse(w, http.StatusRequestEntityTooLarge, "events "+fmt.Sprint(large.TooLarge())+" are too large")
+			return
+		}
 		s.deps.Logger.WarnContext(r.Context(), "events not acknowledged", "rows", req.rows, "err", err)
 		w.Header().Set("Retry-After", "5")
 		s.refuse(w, http.StatusServiceUnavailable, "Kafka did not acknowledge: send the same request again, with the same ids")
@@ -92,6 +102,11 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 	s.metrics.rows.WithLabelValues("accepted").Add(float64(req.answer.Accepted))
 	s.metrics.rows.WithLabelValues("rejected").Add(float64(len(req.answer.Rejected)))
 	s.reply(w, http.StatusOK, req.answer)
+}
+
+// usable reports whether ids may be made of the key.
+func usable(key string) bool {
+	return len(key) <= maxKeyBytes && !strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 || r > 0x7e })
 }
 
 func (s *Stage) authorised(r *http.Request) bool {
@@ -137,6 +152,9 @@ func (q *request) read(body []byte) {
 		return
 	}
 	for row := range codec.Batch(body) {
+		if q.rows > maxRows {
+			return
+		}
 		q.row(row.Index, row.Value, row.Err)
 	}
 }
@@ -149,7 +167,8 @@ func (q *request) row(index int, value []byte, broken *codec.FieldError) {
 	if broken != nil {
 		reject = &record.Rejection{Class: "malformed", Field: broken.Field, Reason: broken.Reason}
 	} else {
-		reject = judge(topicOf(&event), q.contentType, value, q.now, &event)
+		// A mark is refused by name below, not for the topic it would have gone to.
+		reject = judge(stream.Orders, q.contentType, value, q.now, &event)
 	}
 	if reject == nil {
 		reject = q.identify(&event, index)

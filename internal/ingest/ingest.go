@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -95,6 +96,9 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 	w := copier{stage: s, partition: p, topicID: id, previous: map[string]int64{}}
 	for {
 		records, err := reader.Read(ctx)
+		if errors.Is(err, stream.ErrOutOfRange) {
+			return stream.Alarm(fmt.Errorf("records were deleted before they were taken in: %w", err))
+		}
 		if err != nil {
 			return err
 		}
@@ -132,27 +136,14 @@ type copier struct {
 // copy writes the records to the journal, or to the rejections, and returns when all of it is acknowledged.
 func (w *copier) copy(ctx context.Context, records []stream.Record) error {
 	now := stock.InstantOf(w.stage.deps.Now())
-	w.messages, w.arena = w.messages[:0], w.arena[:0]
-	sources := make([]*stream.Record, 0, len(records))
-	var event record.Event
-	accepted := 0
-	for i := range records {
-		r := &records[i]
-		sources = append(sources, r)
-		if reject := judge(w.partition.Topic, r.ContentType, r.Value, now, &event); reject != nil {
-			w.messages = append(w.messages, w.rejection(reject, r, now))
-			continue
-		}
-		w.messages = append(w.messages, w.entry(&event, r, now))
-		accepted++
-	}
+	previous := maps.Clone(w.previous)
+	accepted := w.fill(records, nil, now)
 	err := w.stage.deps.Outputs.Produce(ctx, w.messages)
 	if large, ok := errors.AsType[tooLarge](err); ok {
-		// An entry is its event and little more, so this is an event at the very limit: it is refused by name as well.
-		for _, i := range large.TooLarge() {
-			w.messages[i] = w.rejection(&record.Rejection{Class: "too_large", Reason: "is too large for the journal"}, sources[i], now)
-			accepted--
-		}
+		// An entry is its event and little more, so these are events at the very limit. The entries are made anew without them,
+		// since each names the one before it.
+		w.previous = previous
+		accepted = w.fill(records, large.TooLarge(), now)
 		err = w.stage.deps.Outputs.Produce(ctx, w.messages)
 	}
 	if err != nil {
@@ -160,6 +151,26 @@ func (w *copier) copy(ctx context.Context, records []stream.Record) error {
 	}
 	w.stage.metrics.records(w.partition.Topic, accepted, len(records)-accepted)
 	return nil
+}
+
+// fill makes one message of each record, in order, and returns how many are entries. Those in tooLarge are not.
+func (w *copier) fill(records []stream.Record, tooLarge []int, now stock.Instant) (accepted int) {
+	w.messages, w.arena = w.messages[:0], w.arena[:0]
+	var event record.Event
+	for i := range records {
+		r := &records[i]
+		reject := judge(w.partition.Topic, r.ContentType, r.Value, now, &event)
+		if reject == nil && slices.Contains(tooLarge, i) {
+			reject = &record.Rejection{Class: "too_large", Reason: "is too large for the journal", Pool: event.PoolID()}
+		}
+		if reject != nil {
+			w.messages = append(w.messages, w.rejection(reject, r, now))
+			continue
+		}
+		w.messages = append(w.messages, w.entry(&event, r, now))
+		accepted++
+	}
+	return accepted
 }
 
 // tooLarge is the error of an Outputs that refused messages for their size.

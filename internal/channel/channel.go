@@ -1,0 +1,166 @@
+// Package channel holds what the connectors share: one HTTP request with its deadline, its limits and its guard, and the
+// classing of what came of it. Each vendor below it knows one protocol.
+package channel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/publisher"
+)
+
+// An Endpoint is how one channel is reached. It holds credentials and is never printed.
+type Endpoint struct {
+	URL     string
+	Secrets []string // signing secrets, newest first
+	Token   string
+	Timeout time.Duration // of one request; 0: the connector's own
+	// AllowPrivate lets the URL lead to loopback and private addresses, which a URL from outside must not.
+	AllowPrivate bool
+}
+
+// maxReplyBytes bounds how much of an answer is read, maxReasonBytes how much of one is kept.
+const (
+	maxReplyBytes  = 1 << 20
+	maxReasonBytes = 200
+)
+
+// A Client sends requests to one endpoint. It follows no redirect and retries nothing.
+type Client struct {
+	base string
+	http *http.Client
+}
+
+// NewClient returns a client of the endpoint, or an error that names what is wrong with its URL.
+func NewClient(e Endpoint) (*Client, error) {
+	u, err := url.Parse(e.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("the channel's url must be http:// or https:// with a host")
+	}
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	if !e.AllowPrivate {
+		// Looked at when the address is dialled, so that no name can change its mind in between.
+		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
+	}
+	return &Client{
+		base: strings.TrimRight(e.URL, "/"),
+		http: &http.Client{
+			Transport: &http.Transport{
+				DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+				TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// errPrivate says that an address may not be dialled.
+var errPrivate = errors.New("the address is private: set the channel's allow_private if that is meant")
+
+func public(address string) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	a := ap.Addr().Unmap()
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return errPrivate
+	}
+	return nil
+}
+
+// Do posts the body to the path below the endpoint's URL and returns the answer's body for a 2xx. Every error is a
+// [*publisher.RequestError].
+func (c *Client) Do(ctx context.Context, path string, header http.Header, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, &publisher.RequestError{Class: publisher.Refused, Reason: "the channel's url makes no request"}
+	}
+	req.Header = header
+	req.GetBody = nil // without it the transport cannot send the body again by itself
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
+	if err != nil {
+		return nil, failed(err)
+	}
+	if len(reply) > maxReplyBytes {
+		return nil, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, statusError(resp, reply)
+	}
+	return reply, nil
+}
+
+// failed classes a request without an answer. What was never sent is of unknown outcome as well: sending it again under the
+// same key is right either way.
+func failed(err error) *publisher.RequestError {
+	if errors.Is(err, errPrivate) {
+		return &publisher.RequestError{Class: publisher.Refused, Reason: errPrivate.Error()}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &publisher.RequestError{Class: publisher.Timeout, Reason: "no answer in time"}
+	}
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err // without the URL, which may hold a credential
+	}
+	return &publisher.RequestError{Class: publisher.Connection, Reason: shorten(err.Error())}
+}
+
+func statusError(resp *http.Response, body []byte) *publisher.RequestError {
+	e := &publisher.RequestError{
+		Class: publisher.Refused, RetryAfter: RetryAfter(resp.Header, time.Now()),
+		Reason: shorten(fmt.Sprintf("%s: %s", resp.Status, bytes.TrimSpace(body))),
+	}
+	switch code := resp.StatusCode; {
+	case code == http.StatusTooManyRequests:
+		e.Class = publisher.Throttled
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		e.Class = publisher.Unauthorised
+	case code == http.StatusRequestTimeout:
+		e.Class = publisher.Timeout
+	case code >= 500:
+		e.Class = publisher.ServerError
+	}
+	return e
+}
+
+// maxRetryAfter bounds what a channel may ask for.
+const maxRetryAfter = time.Hour
+
+// RetryAfter returns how long the header asks to wait from now: whole seconds or an HTTP date, at most an hour; 0 where it asks
+// for nothing that can be read.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil && seconds >= 0 {
+		return min(maxRetryAfter, time.Duration(seconds)*time.Second)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(maxRetryAfter, max(0, at.Sub(now)))
+	}
+	return 0
+}
+
+// shorten keeps a reason to one line that fits a record.
+func shorten(s string) string {
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "�")
+	if len(s) <= maxReasonBytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxReasonBytes], "") + "…"
+}
