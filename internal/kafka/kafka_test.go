@@ -35,7 +35,7 @@ func start(t *testing.T) (*kafka.Cluster, *kfake.Cluster) {
 	return c, broker
 }
 
-func open(t *testing.T, brokers []string, prefix string) *kafka.Cluster {
+func open(t testing.TB, brokers []string, prefix string) *kafka.Cluster {
 	t.Helper()
 	c, err := kafka.Open(t.Context(), kafka.Config{Brokers: brokers, Prefix: prefix}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -312,4 +312,76 @@ func TestAGroupSharesOutAndStartsAgain(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("RunGroup() = %v", err)
 	}
+}
+
+// Members that come and go never work on one partition at the same time, and leave none without a worker.
+func TestMembersNeverShareAPartition(t *testing.T) {
+	c, _ := start(t)
+	var mu sync.Mutex
+	working := map[int32]int{}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	member := func() (leave func()) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		joined := make(chan struct{})
+		var once sync.Once
+		left := make(chan struct{})
+		wg.Go(func() {
+			defer close(left)
+			cfg := kafka.GroupConfig{Group: "g", Topics: []stream.Topic{stream.Journal}, Joined: func() { once.Do(func() { close(joined) }) }}
+			err := c.RunGroup(ctx, cfg,
+				func(ctx context.Context, a stream.Assignment) error {
+					id := a.Partition().ID
+					mu.Lock()
+					if working[id]++; working[id] > 1 {
+						t.Errorf("partition %d has %d workers", id, working[id])
+					}
+					mu.Unlock()
+					<-ctx.Done()
+					mu.Lock()
+					working[id]--
+					mu.Unlock()
+					return ctx.Err()
+				})
+			if err != nil {
+				t.Errorf("RunGroup() = %v", err)
+			}
+		})
+		select {
+		case <-joined:
+		case <-time.After(30 * time.Second):
+			t.Fatal("not a member after 30 s")
+		}
+		return func() { cancel(); <-left }
+	}
+	await := func(what string) {
+		t.Helper()
+		deadline := time.After(30 * time.Second)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			mu.Lock()
+			all := working[0] == 1 && working[1] == 1 && working[2] == 1
+			mu.Unlock()
+			if all {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-deadline:
+				t.Fatalf("%s: workers are %v", what, working)
+			}
+		}
+	}
+	first := member()
+	await("one member")
+	second := member()
+	third := member()
+	await("three members")
+	first()
+	await("the first has left")
+	second()
+	await("the second has left")
+	third()
 }
