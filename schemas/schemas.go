@@ -1,5 +1,5 @@
 // Package schemas embeds the executable form of the public contract: the protobuf of the records and the SQL of the
-// history. It holds files and nothing else.
+// history. It holds files, and knows no more of them than where one statement ends.
 package schemas
 
 import "embed"

@@ -25,8 +25,8 @@ type Queries interface {
 	Told(ctx context.Context, f ToldFilter) ([]ToldRow, error)
 	// Offers returns the newest limit offers of a listing at all of its locations, oldest first, for a chart.
 	Offers(ctx context.Context, pool, channel, sku string, limit int) ([]record.Offer, error)
-	// Failures returns the listings that are not as they should be, by what came last of telling them: rejected, held or
-	// quarantined, or unknown with no level read since. Newest first, of all pools where pool is "".
+	// Failures returns the listings that are not as they should be, by what came last of telling them: held or quarantined, or
+	// rejected or unknown with no level read since. Newest first, of all pools where pool is "".
 	Failures(ctx context.Context, pool string, limit int) ([]Told, error)
 	// Rejections returns the newest inputs that were not applied or were flagged, of all pools where pool is "".
 	Rejections(ctx context.Context, pool string, limit int) ([]record.Rejection, error)
@@ -54,7 +54,7 @@ type Totals struct {
 // A StockFilter chooses a page of the communicated-stock table.
 type StockFilter struct {
 	Pool   string
-	Search string // SKUs that contain this, whatever the case; "" for all
+	Search string // SKUs that contain this, whatever the case of its ASCII letters; "" for all
 	After  string // SKUs greater than this, by bytes; "" from the first
 	Limit  int    // most rows; > 0
 }
