@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -325,17 +324,51 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestAnAddressInUseIsNamed(t *testing.T) {
-	env := quietEnv("SHELFWIRE_DATA=" + filepath.Join(t.TempDir(), "a"))
-	startRun(t, env)
-	var e struct{ Events string }
-	if err := json.Unmarshal([]byte(read(t, filepath.Join(strings.TrimPrefix(env[len(env)-1], "SHELFWIRE_DATA="), "endpoints"))), &e); err != nil {
+// The servers of an installation that runs stand in for real ones that are not as they must be.
+func TestRefusalsOfServers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	startRun(t, quietEnv("SHELFWIRE_DATA="+dir))
+	var e struct {
+		Kafka, Redis []string
+		Events       string
+	}
+	if err := json.Unmarshal([]byte(read(t, filepath.Join(dir, "endpoints"))), &e); err != nil {
 		t.Fatal(err)
 	}
-	address := strings.TrimSuffix(strings.TrimPrefix(e.Events, "http://"), "/v1/events")
-	other := quietEnv("SHELFWIRE_DATA="+filepath.Join(t.TempDir(), "b"), "SHELFWIRE_INGEST_LISTEN="+address)
-	_, stderr, status := cli(t, other, "", "run")
-	if status != 1 || !strings.Contains(stderr, fmt.Sprintf("ingest.listen: listen tcp %s", address)) {
-		t.Errorf("status %d, said %q, want 1 naming ingest.listen", status, stderr)
+	events := strings.TrimSuffix(strings.TrimPrefix(e.Events, "http://"), "/v1/events")
+	right := []string{
+		"SHELFWIRE_KAFKA_BROKERS=" + e.Kafka[0], "SHELFWIRE_REDIS_ADDRESSES=" + e.Redis[0], "SHELFWIRE_CLICKHOUSE_ADDRESSES=127.0.0.1:1",
+	}
+	tests := []struct {
+		name string
+		env  []string
+		args []string
+		want string
+	}{
+		{"nobody at Kafka's address", append(right, "SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1"), []string{"run"}, "kafka does not answer at 127.0.0.1:1 (SHELFWIRE_KAFKA_BROKERS)"},
+		{"nobody at Redis' address", append(right, "SHELFWIRE_REDIS_ADDRESSES=127.0.0.1:1"), []string{"stock", "acme"}, "does not answer (is SHELFWIRE_REDIS_ADDRESSES right?)"},
+		{"no topics", append(right, "SHELFWIRE_TOPIC_PREFIX=other."), []string{"run"}, "topic other.journal is missing: run `shelfwire topics apply`"},
+		{"no topic to send to", append(right, "SHELFWIRE_TOPIC_PREFIX=other."), []string{"send"}, "other.movements: no such topic: run `shelfwire topics apply`"},
+		{"other partitions", right, []string{"run"}, "topic shelfwire.journal has 4 partitions, the configuration says 8"},
+		{"topics apply on other partitions", right, []string{"topics", "apply"}, "topic shelfwire.journal has 4 partitions"},
+		{
+			"an address in use", []string{"SHELFWIRE_DATA=" + filepath.Join(t.TempDir(), "b"), "SHELFWIRE_INGEST_LISTEN=" + events},
+			[]string{"run"}, "ingest.listen: listen tcp " + events,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, stderr, status := cli(t, quietEnv(tt.env...), "", tt.args...)
+			if status != 1 || !strings.Contains(stderr, tt.want) {
+				t.Errorf("status %d, said %q, want 1 and %q", status, stderr, tt.want)
+			}
+		})
+	}
+	made := must(t, quietEnv(append(right, "SHELFWIRE_TOPIC_PREFIX=new.")...), "", "topics", "apply")
+	if !strings.Contains(made, "made new.journal\n") || strings.Count(made, "\n") != 11 {
+		t.Errorf("topics apply says %q, want 11 topics made", made)
+	}
+	if again := must(t, quietEnv(append(right, "SHELFWIRE_TOPIC_PREFIX=new.")...), "", "topics", "apply"); !strings.Contains(again, "as it must be") {
+		t.Errorf("topics apply a second time says %q", again)
 	}
 }

@@ -21,20 +21,17 @@ func orderCommand(sh *app.Shell) *cobra.Command {
 		Example: "  shelfwire order acme web 1001",
 		Args:    cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			inst, err := sh.Connect(cmd.Context(), app.State)
-			if err != nil {
-				return err
-			}
-			defer inst.Close()
-			a, err := inst.Order(cmd.Context(), args[0], args[1], args[2])
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				_, err := sh.Stdout.Write(append(codec.AppendAllocationJSON(nil, &a), '\n'))
-				return err
-			}
-			return printOrder(sh.Stdout, &a)
+			return sh.With(cmd.Context(), app.State, func(inst *app.Installation) error {
+				a, err := inst.Order(cmd.Context(), args[0], args[1], args[2])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					_, err := sh.Stdout.Write(append(codec.AppendAllocationJSON(nil, &a), '\n'))
+					return err
+				}
+				return printOrder(sh.Stdout, &a)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, as in the topic allocations")

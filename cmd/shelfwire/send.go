@@ -45,10 +45,12 @@ status is 1 at the end.`,
 				if err != nil {
 					return err
 				}
-				defer f.Close()
+				defer func() { _ = f.Close() }() // it was only read
 				in = f
 			}
-			return send(cmd.Context(), sh, in, stream.Topic(topic))
+			return sh.With(cmd.Context(), app.Log, func(inst *app.Installation) error {
+				return send(cmd.Context(), sh, inst, in, stream.Topic(topic))
+			})
 		},
 	}
 	cmd.Flags().StringVar(&topic, "topic", topic, "movements, orders or catalogue: they differ in how long they are kept")
@@ -64,12 +66,10 @@ func isInput(t stream.Topic) bool {
 	return false
 }
 
-func send(ctx context.Context, sh *app.Shell, in io.Reader, topic stream.Topic) error {
-	inst, err := sh.Connect(ctx, app.Log)
-	if err != nil {
+func send(ctx context.Context, sh *app.Shell, inst *app.Installation, in io.Reader, topic stream.Topic) error {
+	if err := inst.NeedTopic(ctx, topic); err != nil {
 		return err
 	}
-	defer inst.Close()
 	producer, err := inst.Producer(ctx)
 	if err != nil {
 		return err

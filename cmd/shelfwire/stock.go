@@ -31,20 +31,17 @@ reserved   promised to open orders       available   on hand − on order; negat
 			if where && len(args) == 2 {
 				return app.Usagef("--where takes a pool only")
 			}
-			inst, err := sh.Connect(cmd.Context(), app.State)
-			if err != nil {
-				return err
-			}
-			defer inst.Close()
-			if where {
+			return sh.With(cmd.Context(), app.State, func(inst *app.Installation) error {
+				if !where {
+					return printStock(cmd.Context(), sh.Stdout, inst, args[0], args[1:], asJSON)
+				}
 				n, err := inst.JournalPartition(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
 				fmt.Fprintln(sh.Stdout, n)
 				return nil
-			}
-			return printStock(cmd.Context(), sh.Stdout, inst, args[0], args[1:], asJSON)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&where, "where", false, "print the journal partition of the pool, which is in its Redis keys")

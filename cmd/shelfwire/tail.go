@@ -47,22 +47,21 @@ A record whose value cannot be read is printed with the reason ("error") and its
 			if err := o.parseFrom(); err != nil {
 				return err
 			}
-			inst, err := sh.Connect(cmd.Context(), app.Log)
-			if err != nil {
-				return err
-			}
-			defer inst.Close()
-			source, err := inst.TopicReader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			out := bufio.NewWriterSize(sh.Stdout, 64<<10)
-			err = tail(cmd.Context(), source, o, out)
-			err = errors.Join(err, out.Flush())
-			if !o.untilEnd && cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
-				return nil // an interrupt is how following ends
-			}
-			return err
+			return sh.With(cmd.Context(), app.Log, func(inst *app.Installation) error {
+				if err := inst.NeedTopic(cmd.Context(), o.topic); err != nil {
+					return err
+				}
+				source, err := inst.TopicReader(cmd.Context())
+				if err != nil {
+					return err
+				}
+				out := bufio.NewWriterSize(sh.Stdout, 64<<10)
+				err = tail(cmd.Context(), source, o, out)
+				if !o.untilEnd && cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
+					err = nil // an interrupt is how following ends
+				}
+				return errors.Join(err, out.Flush())
+			})
 		},
 	}
 	cmd.Flags().StringVar(&o.from, "from", "end", "begin at `start|end|TIME`; a TIME like 2026-11-20T10:00:00Z is the record's own timestamp")

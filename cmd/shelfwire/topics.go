@@ -17,26 +17,20 @@ that exist. A topic that differs is named with what to do; it is never changed.`
 		Example: "  SHELFWIRE_KAFKA_BROKERS=kafka:9092 shelfwire topics apply",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			inst, err := sh.Connect(cmd.Context(), app.Log)
-			if err != nil {
+			return sh.With(cmd.Context(), app.Log, func(inst *app.Installation) error {
+				cluster, err := inst.Cluster(cmd.Context())
+				if err != nil {
+					return err
+				}
+				made, err := cluster.ApplyTopics(cmd.Context(), inst.Layout())
+				for _, t := range made {
+					fmt.Fprintf(sh.Stdout, "made %s%s\n", inst.Config.TopicPrefix, t)
+				}
+				if err == nil && len(made) == 0 {
+					fmt.Fprintln(sh.Stdout, "every topic is there and as it must be")
+				}
 				return err
-			}
-			defer inst.Close()
-			cluster, err := inst.Cluster(cmd.Context())
-			if err != nil {
-				return err
-			}
-			made, err := cluster.ApplyTopics(cmd.Context(), inst.Layout())
-			for _, t := range made {
-				fmt.Fprintf(sh.Stdout, "made %s%s\n", inst.Config.TopicPrefix, t)
-			}
-			if err != nil {
-				return err
-			}
-			if len(made) == 0 {
-				fmt.Fprintln(sh.Stdout, "every topic is there and as it must be")
-			}
-			return nil
+			})
 		},
 	}
 	return app.Group(&cobra.Command{Use: "topics", Short: "Make or check the topics"}, apply)

@@ -24,7 +24,9 @@ The status is 1 where something differs. Each difference is a line (the first 10
   shelfwire verify --pool acme --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runVerify(cmd.Context(), sh, pool, asJSON)
+			return sh.With(cmd.Context(), app.Log|app.State|app.Past, func(inst *app.Installation) error {
+				return runVerify(cmd.Context(), sh, inst, pool, asJSON)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&pool, "pool", "", "only this `POOL`")
@@ -32,12 +34,7 @@ The status is 1 where something differs. Each difference is a line (the first 10
 	return cmd
 }
 
-func runVerify(ctx context.Context, sh *app.Shell, pool string, asJSON bool) error {
-	inst, err := sh.Connect(ctx, app.Log|app.State|app.Past)
-	if err != nil {
-		return err
-	}
-	defer inst.Close()
+func runVerify(ctx context.Context, sh *app.Shell, inst *app.Installation, pool string, asJSON bool) error {
 	shown := map[string]*progress{}
 	var last *progress
 	report, err := inst.Verify(ctx, verify.Config{Pool: pool, Progress: func(p verify.Progress) {

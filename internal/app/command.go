@@ -130,7 +130,7 @@ func wrapArgs(cmd *cobra.Command) {
 
 // Group makes cmd a command that only holds others: used by itself it prints its help and is a wrong use.
 func Group(cmd *cobra.Command, subs ...*cobra.Command) *cobra.Command {
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
+	cmd.Args = func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return fmt.Errorf("unknown command %q", args[0])
 		}

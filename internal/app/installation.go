@@ -143,6 +143,16 @@ func (sh *Shell) Connect(ctx context.Context, need Need) (*Installation, error) 
 	return attach(ctx, cfg, log, need)
 }
 
+// With connects as [Shell.Connect] does, calls f, and closes the installation.
+func (sh *Shell) With(ctx context.Context, need Need, f func(*Installation) error) (err error) {
+	inst, err := sh.Connect(ctx, need)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, inst.Close()) }()
+	return f(inst)
+}
+
 // starting is how long another process may take from its lock to its end points.
 const starting = 10 * time.Second
 
@@ -204,6 +214,19 @@ func (inst *Installation) Cluster(ctx context.Context) (*kafka.Cluster, error) {
 	inst.cluster = c
 	inst.onClose(func() error { c.Close(); return nil })
 	return c, nil
+}
+
+// NeedTopic returns an error that says what to do where the topic does not exist.
+func (inst *Installation) NeedTopic(ctx context.Context, t stream.Topic) error {
+	c, err := inst.Cluster(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.Partitions(ctx, t)
+	if errors.Is(err, kafka.ErrNoTopic) {
+		return fmt.Errorf("%w: run `shelfwire topics apply` (or is topic_prefix, SHELFWIRE_TOPIC_PREFIX, another?)", err)
+	}
+	return err
 }
 
 // Producer returns a new producer, which is closed with the installation.

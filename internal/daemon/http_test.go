@@ -147,8 +147,11 @@ func TestASecondSignalCutsShort(t *testing.T) {
 	}
 	expect("stopping\n")
 	// The default effect is restored beside the context's end, so the second signal may come a moment too early once.
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // the status is in cmd.ProcessState
+	}()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
