@@ -96,6 +96,9 @@ type Channel struct {
 	SecretsFile string   // a file with one secret a line
 	Token       Secret
 	TokenFile   string
+	Timeout     time.Duration // of one request; 0 for the connector's own
+	// AllowPrivate lets URL lead to loopback and private addresses, which a URL from outside must not.
+	AllowPrivate bool
 }
 
 // A Secret is a text that is never printed: formatting, logging and encoding show that one is set, not which.

@@ -79,6 +79,8 @@ func channelFields(c *Channel) []field {
 		{"secrets_file", "a file with one secret a line instead", &c.SecretsFile},
 		{"token", "access token", &c.Token},
 		{"token_file", "a file that holds the token instead", &c.TokenFile},
+		{"timeout", "of one request; 0s: what suits the vendor", &c.Timeout},
+		{"allow_private", "the url may lead to loopback or private addresses", &c.AllowPrivate},
 	}
 }
 
@@ -119,6 +121,12 @@ func (f field) setText(text string) error {
 			return fmt.Errorf("%q is not a duration like 500ms, 2s, 1m", text)
 		}
 		*p = d
+	case *bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*p = b
 	case *map[string]Channel:
 		return readChannels([]byte(text), p)
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,8 @@ const referenceChannel = `#  acme/web:                     # pool/channel; a sla
 #    secrets_file: /run/secrets/acme-web     # a file with one secret a line instead
 #    token: ""                   # access token
 #    token_file: ""              # a file that holds the token instead
+#    timeout: 0s                 # of one request; 0s: what suits the vendor
+#    allow_private: false        # the url may lead to loopback or private addresses
 `
 
 // write prints the fields, as sections; with docs each has its help and variable above it.
@@ -87,6 +90,8 @@ func (f field) yaml() string {
 		return fmt.Sprint(*p)
 	case *time.Duration:
 		return p.String()
+	case *bool:
+		return strconv.FormatBool(*p)
 	case *map[string]Channel:
 		if len(*p) == 0 {
 			return "{}"
