@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -23,6 +24,13 @@ const (
 	maxBodyBytes = 10 << 20
 	maxRows      = 20_000
 	maxKeyBytes  = 150
+)
+
+// All requests together hold at most maxBodiesBytes of bodies (about three times that with what is made of them), each for at
+// most bodyTimeout until it has arrived; those above it wait their turn.
+const (
+	maxBodiesBytes = 64 << 20
+	bodyTimeout    = time.Minute
 )
 
 // Handler serves POST /v1/events: one event, a JSON array, or NDJSON; or one event as binary protobuf.
@@ -63,18 +71,23 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusUnsupportedMediaType, "the content type must be application/json, application/x-ndjson or "+stream.ContentTypeProtobuf)
 		return
 	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		s.refuse(w, http.StatusUnsupportedMediaType, "a body with a Content-Encoding is not understood")
+		return
+	}
 	key := r.Header.Get("Idempotency-Key")
 	if !usable(key) {
 		s.refuse(w, http.StatusBadRequest, "the Idempotency-Key must be at most "+strconv.Itoa(maxKeyBytes)+" bytes of printable ASCII")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	if err != nil {
-		if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
-			s.refuse(w, http.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(maxBodyBytes)+" bytes: send several requests")
-			return
-		}
-		s.refuse(w, http.StatusBadRequest, "the body could not be read")
+	release, ok := s.admit(r)
+	if !ok {
+		s.later(w, "too many requests are waiting for Kafka")
+		return
+	}
+	defer release()
+	body, ok := s.body(w, r)
+	if !ok {
 		return
 	}
 	req := request{key: key, contentType: contentType, now: stock.InstantOf(s.deps.Now())}
@@ -87,7 +100,8 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest, "the body holds no event")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.AckTimeout)
+	// A write that has begun is not given up with its client: it would take others' records along.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.cfg.AckTimeout)
 	defer cancel()
 	if err := s.deps.Outputs.Produce(ctx, req.messages); err != nil {
 		if large, ok := errors.AsType[tooLarge](err); ok {
@@ -95,13 +109,48 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.deps.Logger.WarnContext(r.Context(), "events not acknowledged", "rows", req.rows, "err", err)
-		w.Header().Set("Retry-After", "5")
-		s.refuse(w, http.StatusServiceUnavailable, "Kafka did not acknowledge: send the same request again, with the same ids")
+		s.later(w, "Kafka did not acknowledge: send the same request again, with the same ids")
 		return
 	}
 	s.metrics.rows.WithLabelValues("accepted").Add(float64(req.answer.Accepted))
 	s.metrics.rows.WithLabelValues("rejected").Add(float64(len(req.answer.Rejected)))
 	s.reply(w, http.StatusOK, req.answer)
+}
+
+// admit waits until there is room for the request's body.
+func (s *Stage) admit(r *http.Request) (release func(), ok bool) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.AckTimeout)
+	defer cancel()
+	weight := int64(maxBodyBytes)
+	if r.ContentLength >= 0 {
+		weight = min(weight, r.ContentLength)
+	}
+	if err := s.bodies.Acquire(ctx, weight); err != nil {
+		return nil, false
+	}
+	return func() { s.bodies.Release(weight) }, true
+}
+
+// body reads the request's body, or answers why it cannot.
+func (s *Stage) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	// A client that sends slowly keeps its share of the memory for so long only. Not every ResponseWriter has deadlines.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	if err == nil {
+		return body, true
+	}
+	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig {
+		s.refuse(w, http.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(maxBodyBytes)+" bytes: send several requests")
+	} else {
+		s.refuse(w, http.StatusBadRequest, "the body could not be read")
+	}
+	return nil, false
+}
+
+// later answers that the same request is to be sent again.
+func (s *Stage) later(w http.ResponseWriter, reason string) {
+	w.Header().Set("Retry-After", "5")
+	s.refuse(w, http.StatusServiceUnavailable, reason)
 }
 
 // usable reports whether ids may be made of the key.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -63,6 +64,7 @@ type Stage struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
+	bodies  *semaphore.Weighted // bytes of HTTP bodies in memory
 }
 
 // New returns a stage that is ready to work.
@@ -74,7 +76,7 @@ func New(cfg Config, deps Deps) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stage{cfg: cfg, deps: deps, metrics: m}, nil
+	return &Stage{cfg: cfg, deps: deps, metrics: m, bodies: semaphore.NewWeighted(maxBodiesBytes)}, nil
 }
 
 // Work copies one partition of an input topic to the journal until ctx ends.
@@ -94,22 +96,60 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 	}
 	defer reader.Close()
 	w := copier{stage: s, partition: p, topicID: id, previous: map[string]int64{}}
+	done := int64(-1) // what has been copied, where that is not committed yet
+	defer func() {
+		if done >= 0 {
+			s.commitLast(ctx, a, done)
+		}
+	}()
 	for {
 		records, err := reader.Read(ctx)
 		if errors.Is(err, stream.ErrOutOfRange) {
-			return stream.Alarm(fmt.Errorf("records were deleted before they were taken in: %w", err))
+			return stream.Alarm(fmt.Errorf("records were deleted before they were taken in, or the topic lost its tail: "+
+				"find out what is missing, then set the offset of this consumer group and start again: %w", err))
 		}
 		if err != nil {
 			return err
 		}
-		// Durability, in order: the journal and the rejections acknowledged, then the offset that says so.
+		// Durability, in order: the journal and the rejections acknowledged, then the offset that says so. The offset may
+		// follow some time later: what is sent again after a crash is skipped, and waiting for each commit would cost every
+		// batch more than all else together.
 		if err := w.copy(ctx, records); err != nil {
 			return err
 		}
-		if err := a.Commit(ctx, records[len(records)-1].Offset+1); err != nil {
-			return err
-		}
+		done = records[len(records)-1].Offset + 1
+		a.CommitLag(done)
 	}
+}
+
+// lastWords is how long a partition that is taken away, or a process that stops, still waits for what is on its way.
+const lastWords = 5 * time.Second
+
+// commitLast commits what the worker has done, so that its successor starts there.
+func (s *Stage) commitLast(ctx context.Context, a stream.Assignment, next int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	if err := a.Commit(ctx, next); err != nil {
+		p := a.Partition()
+		s.deps.Logger.WarnContext(ctx, "last offset not committed: some records will be sent again, and skipped",
+			"topic", p.Topic, "partition", p.ID, "err", err)
+	}
+}
+
+// outlive returns a context that ends d after ctx. Giving up one batch makes the client give up everything else that is on its
+// way to the same partition, also that of workers which go on.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unlink := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { unlink(); cancel() }
 }
 
 // start returns the offset to go on from: what the group committed, else the start of the log.
@@ -135,6 +175,8 @@ type copier struct {
 
 // copy writes the records to the journal, or to the rejections, and returns when all of it is acknowledged.
 func (w *copier) copy(ctx context.Context, records []stream.Record) error {
+	ctx, cancel := outlive(ctx, lastWords)
+	defer cancel()
 	now := stock.InstantOf(w.stage.deps.Now())
 	previous := maps.Clone(w.previous)
 	accepted := w.fill(records, nil, now)

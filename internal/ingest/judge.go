@@ -29,7 +29,7 @@ func judge(topic stream.Topic, contentType string, value []byte, now stock.Insta
 		return &record.Rejection{Class: "refused", Field: field, Reason: reason, Pool: dst.PoolID()}
 	}
 	if why := engine.Refused(dst); why != "" {
-		return reject("", why)
+		return reject(refusedField(dst), why)
 	}
 	if dst.Mark != nil && topic != stream.Orders {
 		return reject("mark", "is accepted on the topic orders only, behind the orders it speaks of")
@@ -40,6 +40,28 @@ func judge(topic stream.Topic, contentType string, value []byte, now stock.Insta
 		}
 	}
 	return nil
+}
+
+// refusedField names what the engine does not take of an event: what its kind is refused for, or the kind itself.
+func refusedField(e *record.Event) string {
+	switch e.Kind() {
+	case record.KindMovement:
+		return "movement.kind"
+	case record.KindOrder:
+		return "order.lines"
+	case record.KindPool:
+		return "pool.ruleset"
+	case record.KindKit:
+		return "kit"
+	case record.KindDecline:
+		return "decline"
+	case record.KindReassign:
+		return "reassign"
+	case record.KindRefresh:
+		return "refresh"
+	default:
+		return ""
+	}
 }
 
 type moment struct {

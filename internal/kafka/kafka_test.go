@@ -339,6 +339,9 @@ func TestMembersNeverShareAPartition(t *testing.T) {
 					}
 					mu.Unlock()
 					<-ctx.Done()
+					if err := a.Commit(context.WithoutCancel(ctx), 1); err != nil {
+						t.Errorf("Commit() of a partition that is being taken away = %v", err)
+					}
 					mu.Lock()
 					working[id]--
 					mu.Unlock()
