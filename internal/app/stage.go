@@ -19,6 +19,11 @@ them to the journal in one order per pool. What is wrong goes to the topic rejec
 		`Folds the journal into counts per outlet, decides which outlet serves which order, and works out what each channel may
 show. The present state is in Redis, what changed goes to the topics availability, allocations, offers and shipments.`,
 	},
+	Publisher: {
+		"Tell the channels what they may show",
+		`Tells each channel the offers of its listings: written down before it is sent, the outcome after, a sale in flight never
+given back. What was told is in the topic communications. End points and credentials are in the setting channels.`,
+	},
 }
 
 // StageCommand returns the root of the program that runs one stage on real servers.
@@ -52,7 +57,7 @@ func needOf(s Stage) Need {
 	switch s {
 	case Ingest:
 		return Log
-	case Allocator:
+	case Allocator, Publisher:
 		return Log | State
 	default:
 		return Log | Past
@@ -66,6 +71,8 @@ func (inst *Installation) opsListen(s Stage) (address, key string) {
 		return c.Ingest.OpsListen, "ingest.ops_listen"
 	case Allocator:
 		return c.Allocator.OpsListen, "allocator.ops_listen"
+	case Publisher:
+		return c.Publisher.OpsListen, "publisher.ops_listen"
 	default:
 		return c.Audit.OpsListen, "audit.ops_listen"
 	}

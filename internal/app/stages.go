@@ -26,15 +26,18 @@ type Stage string
 const (
 	Ingest    Stage = "ingest"
 	Allocator Stage = "allocator"
+	Publisher Stage = "publisher"
 )
 
 // Stages lists every stage in the order of the pipeline.
-func Stages() []Stage { return []Stage{Ingest, Allocator} }
+func Stages() []Stage { return []Stage{Ingest, Allocator, Publisher} }
 
 // A Running is what is known of stages once they are ready.
 type Running struct {
 	Endpoints
 	Registry *prometheus.Registry
+	// Pending returns how many listings the publisher has yet to bring to rest; nil where it does not run here.
+	Pending func() int
 }
 
 // RunOptions say how stages run.
@@ -81,6 +84,7 @@ type builder struct {
 	registry  *prometheus.Registry
 	ready     *daemon.Readiness
 	endpoints Endpoints
+	pending   func() int
 	actors    []daemon.Actor
 	listeners []net.Listener
 }
@@ -92,6 +96,8 @@ func (b *builder) add(ctx context.Context, s Stage) error {
 		return b.addIngest(ctx, true)
 	case Allocator:
 		return b.addAllocator(ctx)
+	case Publisher:
+		return b.addPublisher(ctx)
 	}
 	return errors.New("no such stage")
 }
@@ -213,7 +219,7 @@ func (b *builder) announce(ctx context.Context, ready func(Running)) error {
 	}
 	b.inst.Log.InfoContext(ctx, "ready", "events", b.endpoints.Events, "page", b.endpoints.Page, "ops", b.endpoints.Ops)
 	if ready != nil {
-		ready(Running{Endpoints: b.endpoints, Registry: b.registry})
+		ready(Running{Endpoints: b.endpoints, Registry: b.registry, Pending: b.pending})
 	}
 	<-ctx.Done()
 	if publish {

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/channel"
+	"github.com/shelfwire/shelfwire/internal/channel/shop"
+	"github.com/shelfwire/shelfwire/internal/channel/webhook"
+	"github.com/shelfwire/shelfwire/internal/publisher"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// offers ─▶ publisher ─▶ channels, communications
+//
+//	│
+//	▼
+//	Redis (told state)
+func (b *builder) addPublisher(ctx context.Context) error {
+	topics, err := b.inst.TopicReader(ctx)
+	if err != nil {
+		return err
+	}
+	producer, err := b.inst.Producer(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := b.inst.Store(ctx)
+	if err != nil {
+		return err
+	}
+	stage, err := publisher.New(publisher.DefaultConfig(), publisher.Deps{
+		Log: topics, Outputs: producer, Told: store.Told(), Connect: b.inst.connect, Now: time.Now,
+		Logger: b.log("publisher"), Metrics: b.registry,
+	})
+	if err != nil {
+		return err
+	}
+	b.pending = stage.Pending
+	b.group("publisher", []stream.Topic{stream.Offers}, stage.Work)
+	return nil
+}
+
+// connect returns the connector of a channel from the end points in the configuration.
+func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error) {
+	e, ok := inst.Config.Channels[stream.JoinKey(c.Pool, c.Channel)]
+	if !ok {
+		return nil, publisher.ErrNoEndpoint
+	}
+	endpoint := channel.Endpoint{URL: e.URL, Token: e.Token.Reveal(), Timeout: e.Timeout, AllowPrivate: e.AllowPrivate}
+	for _, s := range e.Secrets {
+		endpoint.Secrets = append(endpoint.Secrets, s.Reveal())
+	}
+	var connector publisher.Connector
+	var err error
+	switch c.Vendor {
+	case webhook.Vendor:
+		connector, err = webhook.New(c.Pool, c.Channel, endpoint, time.Now)
+	case shop.Vendor:
+		connector, err = shop.New(endpoint)
+	default:
+		err = fmt.Errorf("no connector for vendor %q (there are %s and %s)", c.Vendor, webhook.Vendor, shop.Vendor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return connector, nil
+}
