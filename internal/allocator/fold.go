@@ -3,12 +3,9 @@ package allocator
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/output"
-	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
@@ -36,113 +33,71 @@ type fold struct {
 
 	state   *engine.State
 	changes engine.Changes
-	decoder *codec.Decoder
-	entries []record.JournalEntry
-	run     []output.Entry
 	missing []engine.RowKey
 	// incomplete is scratch of prefetch.
 	incomplete []output.Entry
 
-	topicID    string
-	generation uint8
 	// last is the position of the state in memory, which the store will be at when the last batch handed over is committed;
 	// previous is where it is until then. For as long as the partition is ours the store is at one of the two.
 	last, previous stream.Position
 }
 
 // newFold returns a fold that goes on from the stored position, zero where nothing is stored.
-func newFold(store Store, partition int32, topicID string, stored stream.Position) *fold {
-	return &fold{
-		store: store, partition: partition, topicID: topicID, generation: stored.Generation,
-		state: engine.NewState(), decoder: codec.NewDecoder(), last: stored, previous: stored,
-	}
+func newFold(store Store, partition int32, stored stream.Position) *fold {
+	return &fold{store: store, partition: partition, state: engine.NewState(), last: stored, previous: stored}
 }
 
 // ours reports whether a position found in the store is one that this worker has put there, or is about to.
 func (f *fold) ours(stored stream.Position) bool { return stored == f.last || stored == f.previous }
 
-// batch folds the records and fills b with what they have to say. After an error the fold must not be used any more.
-func (f *fold) batch(ctx context.Context, records []stream.Record, b *batch, maxSkew time.Duration) error {
-	if err := f.decode(records, maxSkew); err != nil {
-		return stream.Alarm(err)
-	}
+// batch folds the run and fills b with what it has to say. After an error the fold must not be used any more.
+func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 	f.changes.Reset()
 	prefetched := false
-	for i := range f.run {
-		e := f.run[i]
-		if err := f.need(ctx, i, &prefetched); err != nil {
+	for i, e := range r.entries {
+		if err := f.need(ctx, r.entries[i:], &prefetched); err != nil {
 			return err
 		}
 		if err := f.state.Apply(e.Version, e.JournalEntry, &f.changes); err != nil {
-			return stream.Alarm(fmt.Errorf("fold entry %d: %w", records[i].Offset, err))
+			return stream.Alarm(fmt.Errorf("fold entry %d: %w", e.Version.Offset(), err))
 		}
 	}
-	b.out.Fill(f.state, &f.changes, f.partition, f.run)
-	f.describe(b)
-
-	end := records[len(records)-1]
-	b.before = f.last
-	b.next = stream.Position{
-		TopicID: f.topicID, Generation: f.generation, Offset: end.Offset + 1,
-		LeaderEpoch: end.LeaderEpoch, Hash: stream.HashValue(end.Value),
-	}
-	f.previous, f.last = f.last, b.next
+	b.out.Fill(f.state, &f.changes, f.partition, r.entries)
+	f.describe(r, b)
+	b.before, b.next = f.last, r.end
+	f.previous, f.last = f.last, r.end
 	return nil
 }
 
-// decode reads the records and makes the runtime's checks. Ingest wrote the journal, so what does not decode was written by a
-// newer program or by a stranger: it must not be guessed.
-func (f *fold) decode(records []stream.Record, maxSkew time.Duration) error {
-	if cap(f.entries) < len(records) {
-		f.entries = make([]record.JournalEntry, len(records))
-	}
-	f.entries, f.run = f.entries[:len(records)], f.run[:0]
-	// The engine keeps strings of entries only, so the movements of the last batch may be written over.
-	f.decoder.Recycle()
-	latest := now().Add(maxSkew)
-	for i := range records {
-		e := &f.entries[i]
-		if err := f.decoder.JournalEntry(records[i].Value, e); err != nil {
-			return fmt.Errorf("read entry %d: %w", records[i].Offset, err)
-		}
-		if e.EntryTime > latest {
-			return fmt.Errorf("entry %d was journalled at %v, which is more than %v ahead of this machine's clock (%v): set the clock of the ingest machine, or of this one, and start again",
-				records[i].Offset, e.EntryTime, maxSkew, now())
-		}
-		f.run = append(f.run, output.Entry{Version: stock.VersionAt(f.generation, records[i].Offset), JournalEntry: e})
-	}
-	return nil
-}
-
-// need loads what the run's entry i needs. The first entry that needs something loads for all that follow as well.
-func (f *fold) need(ctx context.Context, i int, prefetched *bool) error {
-	if err := f.pool(ctx, f.run[i].Event.PoolID()); err != nil {
+// need loads what the first of the entries needs. The first of a run that needs something loads for all that follow as well.
+func (f *fold) need(ctx context.Context, entries []output.Entry, prefetched *bool) error {
+	if err := f.pool(ctx, entries[0].Event.PoolID()); err != nil {
 		return err
 	}
-	f.missing = f.state.Missing(f.missing[:0], f.run[i].JournalEntry)
+	f.missing = f.state.Missing(f.missing[:0], entries[0].JournalEntry)
 	if len(f.missing) == 0 {
 		return nil
 	}
 	if !*prefetched {
 		*prefetched = true
-		if err := f.prefetch(ctx, f.run[i:]); err != nil {
+		if err := f.prefetch(ctx, entries); err != nil {
 			return err
 		}
-		f.missing = f.state.Missing(f.missing[:0], f.run[i].JournalEntry)
+		f.missing = f.state.Missing(f.missing[:0], entries[0].JournalEntry)
 	}
 	for len(f.missing) > 0 {
 		if err := f.load(ctx, f.missing); err != nil {
 			return err
 		}
-		f.missing = f.state.Missing(f.missing[:0], f.run[i].JournalEntry)
+		f.missing = f.state.Missing(f.missing[:0], entries[0].JournalEntry)
 	}
 	return nil
 }
 
-// prefetch loads what the entries of run need, as far as it can be told before they are applied. Later rounds only look at the
+// prefetch loads what the entries need, as far as it can be told before they are applied. Later rounds only look at the
 // entries that were not complete: memory only grows.
-func (f *fold) prefetch(ctx context.Context, run []output.Entry) error {
-	f.incomplete = append(f.incomplete[:0], run...)
+func (f *fold) prefetch(ctx context.Context, entries []output.Entry) error {
+	f.incomplete = append(f.incomplete[:0], entries...)
 	for range prefetchRounds {
 		f.missing = f.missing[:0]
 		left := f.incomplete[:0]
@@ -230,7 +185,7 @@ func (f *fold) asOf(at stream.Position) error {
 // restored file, keys copied by hand). Rows that this worker has changed are in memory and never loaded.
 func (f *fold) torn(k engine.RowKey, value []byte) error {
 	v, ok := output.StockVersion(value)
-	if ok && v <= stock.VersionAt(f.generation, f.previous.Offset-1) {
+	if ok && v <= stock.VersionAt(f.previous.Generation, f.previous.Offset-1) {
 		return nil
 	}
 	return stream.Alarm(fmt.Errorf("stock row %q of pool %q is of version %d, but the stored position is %v: rows and position do not belong together, restore a copy of the state",
@@ -238,9 +193,9 @@ func (f *fold) torn(k engine.RowKey, value []byte) error {
 }
 
 // describe counts what the batch says, for metrics.
-func (f *fold) describe(b *batch) {
+func (f *fold) describe(r *run, b *batch) {
 	b.entries, b.resent = f.changes.Entries, f.changes.Resent
-	b.firstEntry = f.run[0].EntryTime
+	b.firstEntry = r.entries[0].EntryTime
 	if b.perTopic == nil {
 		b.perTopic, b.rejections = map[stream.Topic]int{}, map[string]int{}
 	}

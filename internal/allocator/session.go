@@ -8,15 +8,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // session folds from the stored position until something goes wrong, and drops its memory then. progressed reports that it has
 // committed something, or has caught up.
 //
-// Two goroutines share the work, so that the next batch is folded while the last one's acknowledgements and commit are under
-// way: this one reads and folds, writing (which it waits for) writes. Two batches go round between them, so that never
-// more than one is being written: of two, the later could pass the earlier when that one fails.
+// Three goroutines share the work, so that a batch is decoded and the one before it folded while the acknowledgements and the
+// commit of the one before that are under way: reading, folding (this one, which waits for the others) and writing. Two runs
+// and two batches go round between them, so that never more than one batch is being written: of two, the later could pass the
+// earlier when that one fails.
 func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.Logger, patience *patience) (progressed bool, err error) {
 	p := a.Partition()
 	o, err := s.start(ctx, p)
@@ -32,65 +34,50 @@ func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.L
 	ctx, fail := context.WithCancelCause(ctx)
 	x := &session{
 		stage: s, partition: p, assignment: a, patience: patience, reader: o.reader,
-		fold: newFold(s.store, p.ID, o.topicID, o.stored),
+		fold:      newFold(s.store, p.ID, o.stored),
+		decodable: make(chan *run, 2), decoded: make(chan *run),
 		free: make(chan *batch, 2), full: make(chan *batch),
 	}
-	x.free <- &batch{}
-	x.free <- &batch{}
-	var writer sync.WaitGroup
-	writer.Go(func() {
+	for range 2 {
+		x.decodable <- &run{decoder: codec.NewDecoder()}
+		x.free <- &batch{}
+	}
+	var others sync.WaitGroup
+	others.Go(func() { fail(x.reading(ctx, o)) })
+	others.Go(func() {
 		if err := x.writing(ctx); err != nil {
 			fail(err)
 		}
 	})
-	err = x.folding(ctx, o.records)
+	err = x.folding(ctx)
 	close(x.full)
-	fail(nil)
-	writer.Wait()
-	// Where writing failed, folding only saw its context end: the cause says why.
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		err = cause
-	}
-	return x.progressed.Load(), err
+	fail(err)
+	others.Wait()
+	// Where one of the others failed, folding only saw its context end: the first cause says why.
+	return x.progressed.Load(), context.Cause(ctx)
 }
 
-// folding reads and folds until ctx ends or an error comes up.
-func (x *session) folding(ctx context.Context, records []stream.Record) error {
+// folding folds decoded runs until ctx ends or an error comes up. When none come for a while it makes sure that the store is where
+// this worker left it: a failover may have brought back an older copy, which an idle partition would otherwise serve for as long
+// as it is idle.
+func (x *session) folding(ctx context.Context) error {
+	idle := time.NewTimer(x.stage.cfg.IdleCheck)
+	defer idle.Stop()
 	for {
-		for len(records) > 0 {
-			n := min(len(records), x.stage.cfg.BatchEntries)
-			if err := x.foldSome(ctx, records[:n]); err != nil {
+		select {
+		case r := <-x.decoded:
+			if err := x.foldRun(ctx, r); err != nil {
 				return err
 			}
-			records = records[n:]
+			x.decodable <- r
+		case <-idle.C:
+			if err := x.idle(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		var err error
-		if records, err = x.read(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// read waits for entries. When none come for a while it makes sure that the store is where this worker left it: a failover may
-// have brought back an older copy, which an idle partition would otherwise serve for as long as it is idle.
-func (x *session) read(ctx context.Context) ([]stream.Record, error) {
-	for {
-		waiting, cancel := context.WithTimeout(ctx, x.stage.cfg.IdleCheck)
-		records, err := x.reader.Read(waiting)
-		cancel()
-		switch {
-		case err == nil && len(records) > 0:
-			return records, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, stream.ErrOutOfRange):
-			return nil, stream.Alarm(fmt.Errorf("the journal's entry %d, the next to fold, is gone: it fell out of retention, or the journal lost its tail: %w", x.fold.last.Offset, err))
-		case err != nil && !errors.Is(err, context.DeadlineExceeded):
-			return nil, fmt.Errorf("read the journal at offset %d: %w", x.fold.last.Offset, err)
-		}
-		if err := x.idle(ctx); err != nil {
-			return nil, err
-		}
+		idle.Reset(x.stage.cfg.IdleCheck)
 	}
 }
 
@@ -108,7 +95,7 @@ func (x *session) idle(ctx context.Context) error {
 	case err != nil:
 		x.patience.wait(ctx, err) // nothing to do meanwhile, so nothing to give up
 		return nil
-	case !x.fold.ours(stored):
+	case stored != x.fold.last:
 		return fmt.Errorf("%w: it is at %v, expected was %v", ErrMoved, stored, x.fold.last)
 	}
 	x.patience.goOn(ctx)
@@ -117,8 +104,8 @@ func (x *session) idle(ctx context.Context) error {
 	return nil
 }
 
-// foldSome folds records into a free batch and hands it over to be written.
-func (x *session) foldSome(ctx context.Context, records []stream.Record) error {
+// foldRun folds a run into a free batch and hands it over to be written.
+func (x *session) foldRun(ctx context.Context, r *run) error {
 	var b *batch
 	select {
 	case b = <-x.free:
@@ -126,7 +113,7 @@ func (x *session) foldSome(ctx context.Context, records []stream.Record) error {
 		return ctx.Err()
 	}
 	begin := time.Now()
-	if err := x.fold.batch(ctx, records, b, x.stage.cfg.MaxClockSkew); err != nil {
+	if err := x.fold.batch(ctx, r, b); err != nil {
 		return err
 	}
 	x.stage.metrics.batch.WithLabelValues("fold").Observe(time.Since(begin).Seconds())

@@ -13,17 +13,18 @@ import (
 // lagEvery is how often a busy worker looks up how far behind it is.
 const lagEvery = 5 * time.Second
 
-// A session is one run of a worker from a stored position on. folding belongs to one goroutine, writing to another.
+// A session is one run of a worker from a stored position on. Reading, folding and writing are a goroutine each.
 type session struct {
 	stage      *Stage
 	partition  stream.Partition
 	assignment stream.Assignment
 	patience   *patience
-	reader     stream.Reader
-	fold       *fold
+	reader     stream.Reader // of reading
+	fold       *fold         // of folding
 
-	free, full chan *batch // batches to be filled, and to be written
-	progressed atomic.Bool
+	decodable, decoded chan *run   // runs to be filled, and to be folded
+	free, full         chan *batch // batches to be filled, and to be written
+	progressed         atomic.Bool
 
 	lagAt time.Time // of writing: when the lag was last looked up
 }

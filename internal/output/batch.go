@@ -41,23 +41,31 @@ func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries 
 	b.arena, b.spans = b.arena[:0], b.spans[:0]
 
 	s.EachAvailability(c, func(a *record.Availability) {
-		m := b.begin(AvailabilityKey(a.Pool, a.SKU))
+		m := b.begin()
+		b.arena = stream.AppendKey(b.arena, a.Pool, a.SKU)
+		b.value(&m)
 		b.arena = codec.AppendAvailability(b.arena, a)
 		b.message(m, stream.Availability, "")
 	})
 	s.EachAllocation(c, func(a *record.Allocation) {
-		m := b.begin(AllocationKey(a.Pool, a.Channel, a.OrderID))
+		m := b.begin()
+		b.arena = stream.AppendKey(b.arena, a.Pool, a.Channel, a.OrderID)
+		b.value(&m)
 		b.arena = codec.AppendAllocation(b.arena, a)
 		b.message(m, stream.Allocations, "")
 	})
 	s.EachOffer(c, func(o *record.OfferRecord) {
-		m := b.begin(OfferKey(o))
+		m := b.begin()
+		b.arena = appendOfferKey(b.arena, o)
+		b.value(&m)
 		b.arena = codec.AppendOfferRecord(b.arena, o)
 		b.message(m, stream.Offers, account(o))
 	})
 	shipments := c.Shipments()
 	for i := range shipments {
-		m := b.begin(ShipmentKey(&shipments[i]))
+		m := b.begin()
+		b.arena = append(b.arena, ShipmentKey(&shipments[i])...)
+		b.value(&m)
 		b.arena = codec.AppendShipmentNotice(b.arena, &shipments[i])
 		b.message(m, stream.Shipments, shipments[i].Account)
 	}
@@ -66,7 +74,9 @@ func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries 
 	messages := len(b.Messages)
 	for _, mark := range c.Marks() {
 		o := record.OfferRecord{Mark: &mark}
-		m := b.begin(OfferKey(&o))
+		m := b.begin()
+		b.arena = appendOfferKey(b.arena, &o)
+		b.value(&m)
 		b.arena = codec.AppendOfferRecord(b.arena, &o)
 		b.message(m, stream.Offers, mark.Account)
 	}
@@ -96,7 +106,9 @@ func (b *Batch) rejections(rejections []record.Rejection, journal int32, entries
 			r.RejectedAt = e.EntryTime // not the clock: a rejection that is made again must be equal
 			r.Value = codec.AppendEvent(nil, &e.Event)
 		}
-		m := b.begin(RejectionKey(journal, r.Version, r.Ordinal))
+		m := b.begin()
+		b.arena = append(b.arena, RejectionKey(journal, r.Version, r.Ordinal)...)
+		b.value(&m)
 		b.arena = codec.AppendRejection(b.arena, &r)
 		b.message(m, stream.Rejections, "")
 	}
@@ -114,13 +126,10 @@ func account(o *record.OfferRecord) string {
 	return ""
 }
 
-// begin writes the key of a message; its value is appended to the arena next.
-func (b *Batch) begin(key string) span {
-	s := span{key: len(b.arena)}
-	b.arena = append(b.arena, key...)
-	s.value = len(b.arena)
-	return s
-}
+// begin starts a message: its key is appended to the arena next, then value is called, then its value is appended.
+func (b *Batch) begin() span { return span{key: len(b.arena)} }
+
+func (b *Batch) value(s *span) { s.value = len(b.arena) }
 
 func (b *Batch) message(s span, topic stream.Topic, partitionKey string) {
 	s.partition = len(b.arena)

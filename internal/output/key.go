@@ -16,16 +16,18 @@ func AllocationKey(pool, channel, order string) string { return stream.JoinKey(p
 
 // OfferKey is the key of a record of the offers topic. An offer has four parts, a channel's state two and a mark three, so
 // that the three kinds never meet under compaction.
-func OfferKey(o *record.OfferRecord) string {
+func OfferKey(o *record.OfferRecord) string { return string(appendOfferKey(nil, o)) }
+
+func appendOfferKey(dst []byte, o *record.OfferRecord) []byte {
 	switch {
 	case o.Offer != nil:
-		return stream.JoinKey(o.Offer.Pool, o.Offer.Channel, o.Offer.SKU, o.Offer.Location)
+		return stream.AppendKey(dst, o.Offer.Pool, o.Offer.Channel, o.Offer.SKU, o.Offer.Location)
 	case o.ChannelState != nil:
-		return stream.JoinKey(o.ChannelState.Channel.Pool, o.ChannelState.Channel.Channel)
+		return stream.AppendKey(dst, o.ChannelState.Channel.Pool, o.ChannelState.Channel.Channel)
 	case o.Mark != nil:
-		return stream.JoinKey(o.Mark.Pool, o.Mark.Channel, "mark")
+		return stream.AppendKey(dst, o.Mark.Pool, o.Mark.Channel, "mark")
 	}
-	return ""
+	return dst
 }
 
 // ShipmentKey is the key of a shipment notice: a despatch is told once per version.

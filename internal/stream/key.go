@@ -4,15 +4,17 @@ import "strings"
 
 // JoinKey joins ids into a record or Redis key with '/', each id percent-encoded where it holds '%', '/', ':', '{',
 // '}' or a control character, so that the parts can always be told apart.
-func JoinKey(ids ...string) string {
-	var b strings.Builder
+func JoinKey(ids ...string) string { return string(AppendKey(nil, ids...)) }
+
+// AppendKey appends to dst what [JoinKey] returns.
+func AppendKey(dst []byte, ids ...string) []byte {
 	for i, id := range ids {
 		if i > 0 {
-			b.WriteByte('/')
+			dst = append(dst, '/')
 		}
-		writeEscaped(&b, id)
+		dst = appendEscaped(dst, id)
 	}
-	return b.String()
+	return dst
 }
 
 // EscapeID returns id percent-encoded as in [JoinKey].
@@ -20,9 +22,7 @@ func EscapeID(id string) string {
 	if !needsEscape(id) {
 		return id
 	}
-	var b strings.Builder
-	writeEscaped(&b, id)
-	return b.String()
+	return string(appendEscaped(nil, id))
 }
 
 // SplitKey undoes [JoinKey]. A malformed escape is kept as it stands.
@@ -36,8 +36,21 @@ func SplitKey(key string) []string {
 
 const hexDigits = "0123456789ABCDEF"
 
+// The bytes that are escaped, one bit each: below 64 the control characters, '%', '/' and ':', then '{', '}' and DEL.
+const (
+	escapedLow  = 1<<0x20 - 1 | 1<<'%' | 1<<'/' | 1<<':'
+	escapedHigh = 1<<('{'-64) | 1<<('}'-64) | 1<<(0x7f-64)
+)
+
+// escaped is asked for every byte of every key that is written.
 func escaped(c byte) bool {
-	return c == '%' || c == '/' || c == ':' || c == '{' || c == '}' || c < 0x20 || c == 0x7f
+	switch {
+	case c < 64:
+		return uint64(escapedLow)>>c&1 != 0
+	case c < 128:
+		return uint64(escapedHigh)>>(c-64)&1 != 0
+	}
+	return false
 }
 
 func needsEscape(id string) bool {
@@ -49,17 +62,19 @@ func needsEscape(id string) bool {
 	return false
 }
 
-func writeEscaped(b *strings.Builder, id string) {
+func appendEscaped(b []byte, id string) []byte {
+	if !needsEscape(id) {
+		return append(b, id...)
+	}
 	for i := range len(id) {
 		c := id[i]
 		if escaped(c) {
-			b.WriteByte('%')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 			continue
 		}
-		b.WriteByte(c)
+		b = append(b, c)
 	}
+	return b
 }
 
 func unescape(part string) string {
