@@ -1,0 +1,255 @@
+// Package history is the stage that keeps what happened: it copies the journal and everything that followed from it into a store
+// that people and the page ask. It decides nothing and drops nothing: a value that it cannot read is kept as a rejection.
+//
+// It lands exactly once by position. Each partition goes on from the position that the store has, not from the group's; the store
+// keeps a row once however often it is given, so that a crash between the rows and the position leaves no double. Nothing upstream
+// waits for the store: while it is away, the topics keep the records.
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// Topics lists what is kept.
+func Topics() []stream.Topic {
+	return []stream.Topic{
+		stream.Journal, stream.Availability, stream.Allocations, stream.Offers, stream.Shipments, stream.Communications, stream.Rejections,
+	}
+}
+
+// A Log gives the topics to read. It is safe for concurrent use.
+type Log interface {
+	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+	// TopicID returns the id that the topic got when it was created.
+	TopicID(ctx context.Context, t stream.Topic) (string, error)
+	Bounds(ctx context.Context, p stream.Partition) (stream.Bounds, error)
+}
+
+// Config holds the stage's settings.
+type Config struct {
+	// FlushEvery is how long rows wait at most for others to be written with them; 0 is 1 s.
+	FlushEvery time.Duration
+	// MaxRows bounds a batch, up to one read of the log; 0 is 50,000.
+	MaxRows int
+}
+
+// maxBatchBytes bounds what the values of a batch take in the log; rejected values may have a megabyte each.
+const maxBatchBytes = 32 << 20
+
+// Deps are what the stage works with.
+type Deps struct {
+	Log        Log
+	Store      Store
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// A Stage keeps the history.
+type Stage struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+}
+
+// New returns a stage that is ready to work.
+func New(cfg Config, deps Deps) (*Stage, error) {
+	if cfg.FlushEvery <= 0 {
+		cfg.FlushEvery = time.Second
+	}
+	if cfg.MaxRows <= 0 {
+		cfg.MaxRows = 50_000
+	}
+	m, err := newMetrics(deps.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	return &Stage{cfg: cfg, deps: deps, metrics: m}, nil
+}
+
+// Work copies one partition of one of [Topics] into the store until ctx ends.
+func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
+	p := a.Partition()
+	w := &writer{
+		stage: s, partition: p, label: strconv.Itoa(int(p.ID)), log: s.deps.Logger.With("topic", p.Topic, "partition", p.ID),
+		reading: newReading(p),
+	}
+	from, err := w.start(ctx)
+	if err != nil {
+		return err
+	}
+	reader, err := s.deps.Log.Open(ctx, p, from)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		newest, err := w.collect(ctx, reader, from)
+		if err != nil {
+			return err
+		}
+		if err := w.write(ctx, newest); err != nil {
+			return err
+		}
+		from = w.batch.Last + 1
+		a.CommitLag(from)
+	}
+}
+
+// A writer copies one partition.
+type writer struct {
+	stage     *Stage
+	partition stream.Partition
+	label     string
+	log       *slog.Logger
+	reading   *reading
+	batch     Batch
+}
+
+// start returns the offset to go on from, or an alarm where the store's rows are of another log than this one.
+func (w *writer) start(ctx context.Context) (int64, error) {
+	p := w.partition
+	id, err := w.stage.deps.Log.TopicID(ctx, p.Topic)
+	if err != nil {
+		return 0, err
+	}
+	bounds, err := w.stage.deps.Log.Bounds(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	var stored string
+	var from int64
+	err = w.patiently(ctx, func() (err error) {
+		if stored, err = w.stage.deps.Store.TopicID(ctx, p); err != nil {
+			return err
+		}
+		from, err = w.stage.deps.Store.Position(ctx, p)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	w.batch = Batch{Partition: p, TopicID: id}
+	switch {
+	case stored == "":
+		return bounds.Start, nil
+	case stored != id:
+		return 0, stream.Alarm(fmt.Errorf("the history of %s/%d is of topic id %s, but the topic now is %s: it was created again, and its offsets would fall on others that are stored; "+
+			"give this pipeline a history of its own (clickhouse.database) or empty this one", p.Topic, p.ID, stored, id))
+	case from > bounds.End:
+		return 0, stream.Alarm(fmt.Errorf("the history of %s/%d is at offset %d, but the topic ends at %d: it lost its tail", p.Topic, p.ID, from, bounds.End))
+	case from < bounds.Start:
+		// To stop would not bring them back, and would lose more.
+		w.log.ErrorContext(ctx, "records were removed from the topic before they were stored", "first", from, "last", bounds.Start-1)
+		w.stage.metrics.lost.WithLabelValues(string(p.Topic)).Add(float64(bounds.Start - from))
+		return bounds.Start, nil
+	}
+	return from, nil
+}
+
+// collect reads until a batch is full or its first record has waited long enough, and returns the time of the newest record.
+func (w *writer) collect(ctx context.Context, reader stream.Reader, from int64) (stock.Instant, error) {
+	b := &w.batch
+	b.First, b.Rows = from, b.Rows[:0]
+	records, err := reader.Read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	filling, cancel := context.WithTimeout(ctx, w.stage.cfg.FlushEvery)
+	defer cancel()
+	size := 0
+	for {
+		for i := range records {
+			r := &records[i]
+			size += len(r.Value)
+			if row, ok := w.reading.row(r); ok {
+				if row.Unreadable {
+					w.stage.metrics.unreadable.WithLabelValues(string(w.partition.Topic)).Inc()
+				}
+				b.Rows = append(b.Rows, row)
+			}
+		}
+		last := &records[len(records)-1]
+		b.Last = last.Offset
+		newest := last.Time
+		if len(b.Rows) >= w.stage.cfg.MaxRows || size >= maxBatchBytes {
+			return newest, nil
+		}
+		if records, err = reader.Read(filling); err != nil {
+			if filling.Err() != nil && ctx.Err() == nil {
+				return newest, nil
+			}
+			return 0, err
+		}
+	}
+}
+
+func (w *writer) write(ctx context.Context, newest stock.Instant) error {
+	m, topic := w.stage.metrics, string(w.partition.Topic)
+	began := w.stage.deps.Now()
+	if err := w.patiently(ctx, func() error { return w.stage.deps.Store.Append(ctx, &w.batch) }); err != nil {
+		return err
+	}
+	now := w.stage.deps.Now()
+	m.rows.WithLabelValues(topic).Add(float64(len(w.batch.Rows)))
+	m.batch.WithLabelValues(topic).Observe(now.Sub(began).Seconds())
+	m.lag.WithLabelValues(topic, w.label).Set(max(0, now.Sub(newest.Time()).Seconds()))
+	return nil
+}
+
+// How long a store that does not answer is left alone: doubled from the first to the last.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryLast  = 5 * time.Second
+)
+
+// patiently calls f until it succeeds or ctx ends, and says once that it waits and once that it goes on.
+func (w *writer) patiently(ctx context.Context, f func() error) error {
+	pause := backoff.ExponentialBackOff{InitialInterval: retryFirst, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: retryLast}
+	pause.Reset()
+	var since time.Time // zero: not waiting
+	defer func() {
+		if !since.IsZero() {
+			w.stage.metrics.waiting.Dec()
+		}
+	}()
+	for {
+		err := f()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && since.IsZero():
+			return nil
+		case err == nil:
+			w.log.InfoContext(ctx, "going on", "waited", w.stage.deps.Now().Sub(since).Round(time.Millisecond))
+			return nil
+		case errors.Is(err, stream.ErrStop):
+			return err
+		}
+		if since.IsZero() {
+			since = w.stage.deps.Now()
+			w.stage.metrics.waiting.Inc()
+			w.log.WarnContext(ctx, "waiting for the history store", "err", err)
+		} else {
+			w.log.DebugContext(ctx, "still waiting for the history store", "err", err)
+		}
+		timer := time.NewTimer(pause.NextBackOff())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
