@@ -1,4 +1,4 @@
-// Command publisher runs the publisher stage: it checks what comes in and writes it to the journal in one order per pool.
+// Command publisher runs the publisher stage: it tells the channels what they may sell.
 package main
 
 import (

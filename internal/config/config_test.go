@@ -101,7 +101,7 @@ redis:
 history: {flush_every: 250ms}
 topics: {journal_partitions: 3}
 channels:
-  acme/web: {url: "https://shop.example/x", secrets: [whsec_new, whsec_old]}
+  acme/web: {url: "https://shop.example/x", secrets: [whsec_new, whsec_old], timeout: 3s, allow_private: true}
 `)
 	got, err := config.Load(config.Source{File: file, Environ: []string{
 		"SHELFWIRE_TOPIC_PREFIX=env.", "SHELFWIRE_KAFKA_BROKERS=c:3, d:4", "SHELFWIRE_REDIS_PASSWORD=pw",
@@ -118,7 +118,7 @@ channels:
 	want.History.FlushEvery = 250 * time.Millisecond
 	want.Topics.JournalPartitions = 3
 	want.Channels = map[string]config.Channel{
-		"acme/web": {URL: "https://shop.example/x", Secrets: []config.Secret{"whsec_new", "whsec_old"}},
+		"acme/web": {URL: "https://shop.example/x", Secrets: []config.Secret{"whsec_new", "whsec_old"}, Timeout: 3 * time.Second, AllowPrivate: true},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load() = %#v, want %#v", got, want)

@@ -131,6 +131,9 @@ func (v *validator) channel(key, id string, c Channel) {
 	if !ok || pool == "" || name == "" || strings.Contains(name, "/") {
 		v.add(key, "the key must be \"pool/channel\" (a slash within an id is written %%2F)")
 	}
+	if c.Timeout < 0 || c.Timeout > 5*time.Minute {
+		v.add(key+".timeout", "%v is not between 0s and 5m", c.Timeout)
+	}
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		v.add(key+".url", "%q is not an http or https address", c.URL)

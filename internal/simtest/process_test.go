@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 // The stages that run as processes of their own.
-var stages = []string{"ingest", "allocator"}
+var stages = []string{"ingest", "allocator", "publisher"}
 
 // mustEnv returns a variable that integration tests need.
 func mustEnv(t *testing.T, name string) string {
