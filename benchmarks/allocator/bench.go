@@ -115,16 +115,19 @@ func (b *bench) forget(ctx context.Context, prefix string) error {
 	return keys.Err()
 }
 
-// movements makes journal entries of movements.
+// outlets is over how many outlets each SKU is spread.
+const outlets = 4
+
+// movements makes journal entries of movements: receipts, and sales of what is there, seven of eight times where there is any.
 type movements struct {
-	o    options
-	next func() uint64
-	n    int64
-	rnd  *rand.Rand
+	next   func() uint64 // the SKU of the next one
+	n      int64
+	rnd    *rand.Rand
+	onHand []stock.Quantity // by SKU and outlet
 }
 
 func newMovements(o options, l load) *movements {
-	m := &movements{o: o, rnd: rand.New(rand.NewPCG(1, 2))}
+	m := &movements{rnd: rand.New(rand.NewPCG(1, 2)), onHand: make([]stock.Quantity, o.skus*outlets)}
 	m.next = func() uint64 { return uint64(m.rnd.IntN(o.skus)) }
 	if l.s > 0 {
 		zipf := rand.NewZipf(m.rnd, l.s, 1, uint64(o.skus-1))
@@ -135,16 +138,18 @@ func newMovements(o options, l load) *movements {
 
 // append appends the next entry, journalled at now.
 func (m *movements) append(b []byte, now stock.Instant) []byte {
-	// Receipts bring more than sales take, so that few movements are flagged for a count below zero.
+	sku, outlet := m.next(), m.rnd.IntN(outlets)
+	onHand := &m.onHand[sku*outlets+uint64(outlet)]
 	kind, quantity := stock.Receipt, stock.Quantity(5+m.rnd.IntN(20))
-	if m.rnd.IntN(2) == 0 {
-		kind, quantity = stock.Sale, stock.Quantity(1+m.rnd.IntN(3))
+	if sale := stock.Quantity(1 + m.rnd.IntN(3)); *onHand >= sale && m.rnd.IntN(8) > 0 {
+		kind, quantity = stock.Sale, sale
 	}
+	*onHand += kind.Delta(quantity)
 	e := record.JournalEntry{
 		EntryTime: now,
 		Origin:    record.Origin{TopicID: "00112233445566778899aabbccddeeff", Topic: "movements", Offset: m.n, Previous: m.n - 1, Time: now},
 		Event: record.Event{Movement: &record.Movement{
-			Pool: pool, Outlet: fmt.Sprintf("OUT-%d", m.rnd.IntN(4)), SKU: fmt.Sprintf("SKU-%06d", m.next()), Kind: kind,
+			Pool: pool, Outlet: fmt.Sprintf("OUT-%d", outlet), SKU: fmt.Sprintf("SKU-%06d", sku), Kind: kind,
 			Quantity: quantity, OccurredAt: now, Source: "wms", Epoch: 1, Sequence: m.n + 1,
 		}},
 	}
