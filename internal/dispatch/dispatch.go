@@ -76,11 +76,25 @@ func First(version stock.Version, quantity, sold, released stock.Quantity) Listi
 	}
 }
 
-func (l *Listing) net() stock.Quantity { return l.Sold - l.Released }
+// counters returns what the channel has sold and given back, as far as its level follows them: not at all where it does not
+// lower its own level.
+func (l *Listing) counters(s Settings) (sold, released stock.Quantity) {
+	if !s.Lowers {
+		return 0, 0
+	}
+	return l.Sold, l.Released
+}
+
+func (l *Listing) net(s Settings) stock.Quantity {
+	sold, released := l.counters(s)
+	return sold - released
+}
 
 // Offer takes a newer offer. Nothing waits for it: only sending is debounced.
-func (l *Listing) Offer(version stock.Version, quantity, sold, released stock.Quantity) {
-	l.lower(released - l.Released)
+func (l *Listing) Offer(s Settings, version stock.Version, quantity, sold, released stock.Quantity) {
+	if s.Lowers {
+		l.lower(released - l.Released)
+	}
 	l.Version, l.Quantity, l.Sold, l.Released = version, quantity, sold, released
 }
 
@@ -121,18 +135,18 @@ func (l *Listing) close() {
 }
 
 // Expected returns the level the channel is expected to have, ok false where that is not known.
-func (l *Listing) Expected() (level stock.Quantity, ok bool) {
+func (l *Listing) Expected(s Settings) (level stock.Quantity, ok bool) {
 	switch {
 	case l.Seen != nil:
-		return min(l.Seen.Level, l.Hi-l.net()), true
+		return min(l.Seen.Level, l.Hi-l.net(s)), true
 	case l.Lo == l.Hi:
-		return l.Hi - l.net(), true
+		return l.Hi - l.net(s), true
 	}
 	return 0, false
 }
 
 // want returns the level that is wanted where the level is l.
-func (l *Listing) want(level stock.Quantity) stock.Quantity {
+func (l *Listing) want(s Settings, level stock.Quantity) stock.Quantity {
 	q := l.Quantity
 	if q == 0 {
 		return min(level, 0)
@@ -140,8 +154,8 @@ func (l *Listing) want(level stock.Quantity) stock.Quantity {
 	if l.Hi == Unbounded {
 		return level
 	}
-	right := max(0, q-max(0, l.Hi-l.net()-level)) // right whatever is unfolded
-	most := max(0, q-max(0, l.Lo-l.net()-level))  // the most that can be right
+	right := max(0, q-max(0, l.Hi-l.net(s)-level)) // right whatever is unfolded
+	most := max(0, q-max(0, l.Lo-l.net(s)-level))  // the most that can be right
 	if right <= level && level <= most || right == 0 && level <= 0 {
 		return level
 	}
@@ -177,20 +191,20 @@ func (l *Listing) Decide(s Settings, now stock.Instant) Action {
 		return Action{}
 	}
 	if s.CompareAndSet {
-		return l.decideCompare()
+		return l.decideCompare(s)
 	}
 	return l.decideBlind(s, now)
 }
 
-func (l *Listing) decideCompare() Action {
+func (l *Listing) decideCompare(s Settings) Action {
 	if l.Look {
 		return Action{Kind: Read}
 	}
-	level, ok := l.Expected()
+	level, ok := l.Expected(s)
 	if !ok {
 		return Action{Kind: Read}
 	}
-	value := l.want(level)
+	value := l.want(s, level)
 	if value == level {
 		return Action{}
 	}
@@ -198,7 +212,7 @@ func (l *Listing) decideCompare() Action {
 }
 
 func (l *Listing) decideBlind(s Settings, now stock.Instant) Action {
-	expected := l.Hi - l.net()
+	expected := l.Hi - l.net(s)
 	switch {
 	case l.Lo == l.Hi && (l.Quantity == expected || l.Quantity == 0 && expected <= 0) && !l.Look:
 		l.Since, l.MarkPassed = 0, false
@@ -213,12 +227,13 @@ func (l *Listing) decideBlind(s Settings, now stock.Instant) Action {
 }
 
 // Begin records that the action is about to be sent, before it is.
-func (l *Listing) Begin(a Action, key string, now, deadline stock.Instant) {
+func (l *Listing) Begin(s Settings, a Action, key string, now, deadline stock.Instant) {
 	if l.Open != nil {
 		l.Old = l.Open
 	}
+	sold, released := l.counters(s)
 	l.Open = &Attempt{
-		Value: a.Value, Sold: l.Sold, Released: l.Released, Version: l.Version, Sent: now, Deadline: deadline, Key: key, Tries: 1,
+		Value: a.Value, Sold: sold, Released: released, Version: l.Version, Sent: now, Deadline: deadline, Key: key, Tries: 1,
 	}
 	if a.Kind == CompareAndSet {
 		base := a.Base
@@ -277,7 +292,7 @@ func (l *Listing) Stale() { l.Open, l.Look = nil, true }
 func (l *Listing) Refused() { l.Open = nil }
 
 // GiveUp settles an attempt whose outcome nobody will learn. It may be called when its deadline and the settle time have passed.
-func (l *Listing) GiveUp() {
+func (l *Listing) GiveUp(s Settings) {
 	at := l.Open
 	l.Open = nil
 	if at.Base != nil {
@@ -289,15 +304,15 @@ func (l *Listing) GiveUp() {
 			l.Hi += max(0, delta)
 		}
 	} else {
-		l.admit(at, at.Sold-at.Released)
+		l.admit(s, at, at.Sold-at.Released)
 	}
 	l.Seen, l.Look = nil, true
 }
 
 // admit widens the bounds for a plain set that may have landed; top is the net sales that the upper bound counts with.
-func (l *Listing) admit(at *Attempt, top stock.Quantity) {
-	net := at.Sold - at.Released
-	l.Lo = min(l.Lo, at.Value+net-(l.Released-at.Released))
+func (l *Listing) admit(s Settings, at *Attempt, top stock.Quantity) {
+	_, released := l.counters(s)
+	l.Lo = min(l.Lo, at.Value+at.Sold-at.Released-(released-at.Released))
 	l.Hi = max(l.Hi, at.Value+top)
 	l.Loose = true
 }
@@ -308,7 +323,7 @@ func (l *Listing) SettleOld(s Settings, now stock.Instant) bool {
 	if l.Old == nil || l.Open != nil || now < l.Old.Deadline.Add(s.Settle) {
 		return false
 	}
-	l.admit(l.Old, l.net())
+	l.admit(s, l.Old, l.net(s))
 	l.Old, l.Seen, l.Look = nil, nil, true
 	return true
 }
@@ -325,8 +340,13 @@ func (l *Listing) Observed(s Settings, level, sold, released stock.Quantity, now
 	l.Seen = &Observation{level, sold, released, now}
 }
 
-// Forget drops everything but the offer: the told state was lost. The level is to be read.
-func (l *Listing) Forget() { *l = First(l.Version, l.Quantity, l.Sold, l.Released) }
+// Forget drops everything but the offer and the requests under way: what was known of the level does not hold any more. It is to be
+// read.
+func (l *Listing) Forget() {
+	open, old := l.Open, l.Old
+	*l = First(l.Version, l.Quantity, l.Sold, l.Released)
+	l.Open, l.Old = open, old
+}
 
 // Due returns when a change may be sent that began at first and moved on at last: after quiet without another change, and never
 // later than longest after the first.

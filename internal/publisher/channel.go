@@ -58,8 +58,16 @@ func newChannel(o *owner, key string) *channel {
 
 // set takes a newer state of the channel.
 func (c *channel) set(s record.ChannelState) {
+	lowered, known := c.settings.Lowers, c.state.Version != 0
 	c.state = s
 	ch := &c.state.Channel
+	c.settings.Lowers, c.settings.Settle = ch.LowersOwnLevel, ch.Publish.Settle
+	if known && lowered != c.settings.Lowers {
+		for _, l := range c.sorted() { // what its bounds mean has changed
+			l.ledger.Forget()
+			c.owner.touch(l)
+		}
+	}
 	c.connector, c.noRoute = c.owner.stage.deps.Connect(ch)
 	if c.connector == nil {
 		if c.noRoute == nil {
@@ -68,7 +76,7 @@ func (c *channel) set(s record.ChannelState) {
 		return
 	}
 	c.traits = c.connector.Traits()
-	c.settings = dispatch.Settings{CompareAndSet: c.traits.CompareAndSet, Lowers: ch.LowersOwnLevel, Settle: ch.Publish.Settle}
+	c.settings.CompareAndSet = c.traits.CompareAndSet
 	c.budget = rate.NewLimiter(rate.Limit(c.traits.RequestsPerSecond), max(1, c.traits.Burst))
 	if every := c.owner.stage.cfg.ReadBackEvery; every > 0 && c.traits.CompareAndSet {
 		c.readBack = c.owner.stage.now().Add(every)
@@ -163,7 +171,7 @@ func (l *listing) decide(now stock.Instant) dispatch.Action {
 }
 
 func (l *listing) laneOf(a dispatch.Action) int {
-	expected, ok := l.ledger.Expected()
+	expected, ok := l.ledger.Expected(l.channel.settings)
 	switch {
 	case a.Value == 0:
 		return laneSellOut

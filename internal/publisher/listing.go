@@ -44,7 +44,7 @@ func newListing(c *channel, key string, f *record.Offer) *listing {
 
 // offer takes a newer offer.
 func (l *listing) offer(f *record.Offer) {
-	l.ledger.Offer(f.Version, f.Quantity, f.Sold, f.Released)
+	l.ledger.Offer(l.channel.settings, f.Version, f.Quantity, f.Sold, f.Released)
 	l.set(f)
 }
 
@@ -97,7 +97,7 @@ func (l *listing) attempt(state record.CommunicationState, reason string) record
 	}
 	c.Attempt, c.IdempotencyKey, c.OfferVersion, c.Quantity = at.Tries, at.Key, at.Version, at.Value
 	c.Sold, c.Released, c.RequestID = at.Sold, at.Released, at.Key
-	if level, ok := l.ledger.Expected(); ok {
+	if level, ok := l.ledger.Expected(l.channel.settings); ok {
 		c.Expected = &level
 	}
 	return c

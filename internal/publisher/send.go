@@ -127,7 +127,7 @@ func (c *channel) begin(now stock.Instant) *request {
 		if at := l.ledger.Open; at != nil { // a zero overtakes it: its outcome does not matter any more
 			c.forget(at.Key)
 		}
-		l.ledger.Begin(action, r.key, now, deadline)
+		l.ledger.Begin(c.settings, action, r.key, now, deadline)
 		l.busy, l.first, l.last = true, 0, 0
 		o.touch(l)
 		o.said = append(o.said, l.attempt(record.Attempted, reason))
@@ -146,7 +146,7 @@ func (o *owner) nextKey() int {
 
 // reason says in a word why the action is taken.
 func (l *listing) reason(a dispatch.Action) string {
-	expected, ok := l.ledger.Expected()
+	expected, ok := l.ledger.Expected(l.channel.settings)
 	switch {
 	case a.Value == 0:
 		return "sell_out"
@@ -257,7 +257,7 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 			continue
 		}
 		said := l.communication(record.Observed, record.ReadLevel, "read_back")
-		if expected, ok := l.ledger.Expected(); ok {
+		if expected, ok := l.ledger.Expected(l.channel.settings); ok {
 			said.Expected = &expected
 			if expected != *level {
 				said.Reason = "drift"
