@@ -117,14 +117,15 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 	defer slow.Stop()
 	var wg sync.WaitGroup
 	wg.Add(len(records))
+	// The first failure ends the call's context, so that records behind the failed one are given up, not sent after it.
+	acked := func(_ *kgo.Record, err error) {
+		if err != nil {
+			cancel(err)
+		}
+		wg.Done()
+	}
 	for i := range records {
-		// The first failure ends the call's context, so that records behind the failed one are given up, not sent after it.
-		p.client.Produce(ctx, &records[i], func(_ *kgo.Record, err error) {
-			if err != nil {
-				cancel(err)
-			}
-			wg.Done()
-		})
+		p.client.Produce(ctx, &records[i], acked)
 	}
 	wg.Wait()
 	err := context.Cause(ctx)

@@ -328,9 +328,14 @@ func (w *writer) queueRows(ctx context.Context, pipe redis.Pipeliner) {
 			}
 			w.args = append(w.args, command, g.key)
 			for _, r := range g.rows[from:to] {
-				w.args = append(w.args, field(g.table, r.ID))
+				// Pointers, since a string or slice would be copied to the heap to become an argument.
+				if name := field(g.table, r.ID); name != r.ID {
+					w.args = append(w.args, name)
+				} else {
+					w.args = append(w.args, &r.ID)
+				}
 				if !deletes {
-					w.args = append(w.args, r.Value)
+					w.args = append(w.args, (*rowValue)(r))
 				}
 			}
 			pipe.Do(ctx, w.args[start:len(w.args):len(w.args)]...)
@@ -339,3 +344,9 @@ func (w *writer) queueRows(ctx context.Context, pipe redis.Pipeliner) {
 	}
 	// The commands keep their part of args until the pipeline has run, which is before the next commit begins.
 }
+
+// A rowValue is a row whose value is the argument of a command.
+type rowValue engine.RowWrite
+
+// MarshalBinary is what the client library calls.
+func (r *rowValue) MarshalBinary() ([]byte, error) { return r.Value, nil }
