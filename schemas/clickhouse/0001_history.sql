@@ -564,7 +564,7 @@ LEFT JOIN
 (
     SELECT pool, channel, sku, location, max(offset) AS observed_offset
     FROM communication_records
-    WHERE state = 'observed'
+    WHERE state = 'observed' AND level IS NOT NULL
     GROUP BY pool, channel, sku, location
 ) AS o USING (pool, channel, sku, location)
 WHERE state IN ('held', 'quarantined') OR state IN ('rejected', 'unknown') AND observed_offset <= offset
@@ -600,7 +600,7 @@ LEFT JOIN
 (
     SELECT pool, channel, sku, location, max(offset) AS observed_offset
     FROM communication_records
-    WHERE state = 'observed'
+    WHERE state = 'observed' AND level IS NOT NULL
     GROUP BY pool, channel, sku, location
 ) AS o USING (pool, channel, sku, location)
 WHERE observed_offset <= newest_offset
