@@ -42,8 +42,8 @@ const (
 	shopSecret = "whsec_c2hlbGZ3aXJlLWRlbW8tc2lnbmluZy1zZWNyZXQ="
 )
 
-// ErrDifferences says that the fold of the journal and what was stored do not agree.
-var ErrDifferences = errors.New("verify found differences")
+// ErrDifferences says that what was stored is not what the journal says, or that a shop at rest does not show its offer.
+var ErrDifferences = errors.New("differences were found")
 
 // Run runs the day in the data directory of cfg, or in a throw-away one where none is set.
 func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (err error) {
@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	}
 	cfg.Ingest.Listen, cfg.Audit.Listen = "127.0.0.1:0", o.Listen
 
-	d := &day{options: o, shops: map[string]*simulated{}}
+	d := &day{options: o, log: log, shops: map[string]*simulated{}}
 	if err := d.open(&cfg); err != nil {
 		return err
 	}
@@ -113,6 +113,7 @@ type simulated struct {
 // A day is a demonstration under way.
 type day struct {
 	options  Options
+	log      *slog.Logger
 	inst     *app.Installation
 	running  app.Running
 	shops    map[string]*simulated
@@ -213,6 +214,9 @@ func (d *day) live(ctx context.Context) error {
 			fmt.Fprintf(d.options.Out, "%+v\n", diff)
 		}
 		return fmt.Errorf("%d of %d rows: %w", result.Differences, result.Rows, ErrDifferences)
+	}
+	if report.Levels.Different > 0 {
+		return fmt.Errorf("%d of %d levels: %w", report.Levels.Different, report.Levels.Compared, ErrDifferences)
 	}
 	return nil
 }

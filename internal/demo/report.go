@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/channelsim"
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
 	"github.com/shelfwire/shelfwire/internal/verify"
 )
@@ -25,6 +27,7 @@ type Report struct {
 	Rejections     int            `json:"rejections"`
 	FaultsInjected int            `json:"faults_injected"`
 	Verify         Verified       `json:"verify"`
+	Levels         Levels         `json:"levels"`
 	LatencyMS      Latencies      `json:"latency_ms"`
 	Seed           uint64         `json:"seed"`
 }
@@ -42,6 +45,12 @@ type Verified struct {
 	Differences int `json:"differences"`
 }
 
+// Levels says how many of the shops' own levels were held against the newest offers, and how many were another.
+type Levels struct {
+	Compared  int `json:"compared"`
+	Different int `json:"different"`
+}
+
 // Latencies are spans in milliseconds.
 type Latencies struct {
 	MovementToAcknowledged Percentiles `json:"movement_to_acknowledged"`
@@ -53,6 +62,13 @@ type Percentiles struct {
 	P99 int64 `json:"p99"`
 }
 
+type listed struct{ channel, sku string }
+
+type offered struct {
+	version  stock.Version
+	quantity stock.Quantity
+}
+
 // report counts what is in the topics.
 func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 	r := Report{Seed: d.options.Seed, Verify: Verified{v.Rows, v.Differences}}
@@ -60,6 +76,7 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 		r.FaultsInjected += s.shelf.Injected()
 	}
 	var spans []time.Duration
+	newest := map[listed]offered{}
 	err := d.each(ctx, stream.Journal, func(value []byte) error {
 		var e record.JournalEntry
 		if err := codec.DecodeJournalEntry(value, &e); err != nil {
@@ -87,6 +104,9 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 			}
 			if o.Offer != nil {
 				r.Offers++
+				if key := (listed{o.Offer.Channel, o.Offer.SKU}); o.Offer.Version > newest[key].version {
+					newest[key] = offered{o.Offer.Version, o.Offer.Quantity}
+				}
 			}
 			return nil
 		})
@@ -113,6 +133,14 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 	}
 	if err != nil {
 		return r, fmt.Errorf("report: %w", err)
+	}
+	for key, offer := range newest {
+		level, _ := d.shops[key.channel].shelf.Level(channelsim.Place{Item: key.sku})
+		r.Levels.Compared++
+		if level != offer.quantity {
+			r.Levels.Different++
+			d.log.Warn("a shop shows another level", "channel", key.channel, "item", key.sku, "level", level, "offer", offer.quantity)
+		}
 	}
 	slices.Sort(spans)
 	if n := len(spans); n > 0 {
@@ -190,10 +218,11 @@ communications  %d acknowledged, %d rejected, %d unknown
 rejections      %d
 faults injected %d
 verify          %d rows, %d differences
+shops' levels   %d compared with the offers, %d different
 latency         movement to acknowledged: p50 %d ms, p99 %d ms
 seed            %d
 `, r.Movements, r.Orders, r.Allocations, r.Offers, r.Communications.Acknowledged, r.Communications.Rejected, r.Communications.Unknown,
-		r.Rejections, r.FaultsInjected, r.Verify.Rows, r.Verify.Differences,
+		r.Rejections, r.FaultsInjected, r.Verify.Rows, r.Verify.Differences, r.Levels.Compared, r.Levels.Different,
 		r.LatencyMS.MovementToAcknowledged.P50, r.LatencyMS.MovementToAcknowledged.P99, r.Seed)
 }
 
