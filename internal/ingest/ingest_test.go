@@ -223,8 +223,8 @@ func TestAnEntryThatIsTooLargeIsRejectedAndLeavesNoGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, rejections := out.entries(t), out.rejections(t)
-	if len(entries) != 2 || entries[1].Origin.Offset != 3 || entries[1].Origin.Previous != 0 {
-		t.Errorf("entries = %+v, want offsets 0 and 3, the second after 0", entries)
+	if len(entries) != 2 || entries[0].Origin.Previous != -1 || entries[1].Origin.Offset != 3 || entries[1].Origin.Previous != 0 {
+		t.Errorf("entries = %+v, want offsets 0 and 3, the first after nothing, the second after 0", entries)
 	}
 	if len(rejections) != 2 || rejections[0].Class != "too_large" || rejections[0].Offset != 1 || rejections[0].Pool != "acme" {
 		t.Errorf("rejections = %+v, want offsets 1 and 2 as too_large", rejections)
