@@ -123,3 +123,47 @@ func TestStartIsQuick(t *testing.T) {
 	}
 	closeAll()
 }
+
+func TestARestartKeepsTheLogAndWhatWasCommitted(t *testing.T) {
+	dir := t.TempDir()
+	journal := stream.Partition{Topic: stream.Journal, ID: 0}
+	ids := map[string]bool{}
+	for round := range int64(3) {
+		c, closeAll, err := serve(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := c.TopicID(t.Context(), stream.Journal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[id] = true
+		if b, err := c.Bounds(t.Context(), journal); err != nil || b != (stream.Bounds{End: round}) {
+			t.Errorf("round %d: Bounds() = %v, %v", round, b, err)
+		}
+		p, err := c.NewProducer(kafka.ProducerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Produce(t.Context(), []stream.Message{{Topic: stream.Journal, Value: []byte("x")}}); err != nil {
+			t.Fatal(err)
+		}
+		p.Close()
+		ctx, leave := context.WithCancel(t.Context())
+		err = c.RunGroup(ctx, kafka.GroupConfig{Group: "g", Topics: []stream.Topic{stream.Journal}},
+			func(ctx context.Context, a stream.Assignment) error {
+				defer leave()
+				if at, err := a.Committed(ctx); err != nil || round > 0 && at != round {
+					t.Errorf("round %d: Committed() = %d, %v", round, at, err)
+				}
+				return a.Commit(ctx, round+1)
+			})
+		if err != nil {
+			t.Error(err)
+		}
+		closeAll()
+	}
+	if len(ids) != 1 {
+		t.Errorf("the journal has had the ids %v", ids)
+	}
+}

@@ -261,6 +261,31 @@ func TestCheckTopicsRefusesATopicThatLosesOrRefusesRecords(t *testing.T) {
 	}
 }
 
+// Without a snapshot an embedded installation is folded from the start of its journal: nothing of it may expire.
+func TestPlainTopicsKeepWhatIsNoInput(t *testing.T) {
+	_, broker := start(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	for topic, want := range map[stream.Topic]string{
+		stream.Movements: "604800000", stream.Journal: "-1", stream.Offers: "-1", stream.Communications: "-1",
+	} {
+		configs, err := kadm.NewClient(client).DescribeTopicConfigs(t.Context(), "test."+string(topic))
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings := map[string]string{}
+		for _, kv := range configs[0].Configs {
+			settings[kv.Key] = kv.MaybeValue()
+		}
+		if settings["retention.ms"] != want || settings["cleanup.policy"] != "delete" {
+			t.Errorf("%s: retention.ms=%s, cleanup.policy=%s, want %s and delete", topic, settings["retention.ms"], settings["cleanup.policy"], want)
+		}
+	}
+}
+
 func TestAGroupSharesOutAndStartsAgain(t *testing.T) {
 	c, _ := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
