@@ -4,11 +4,14 @@ package auditview_test
 
 import (
 	"context"
+	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +42,39 @@ func browser(t *testing.T, url string, flags ...string) string {
 		t.Fatalf("%s %s: %v", program, url, err)
 	}
 	return string(out)
+}
+
+// Every answer is an hour later than the one before.
+func TestAnOpenPageRefreshesItself(t *testing.T) {
+	var answers atomic.Int64
+	f := retailer()
+	p, err := auditview.New(auditview.Config{Refresh: time.Second}, auditview.Deps{
+		Queries: f, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return noon.Add(time.Duration(answers.Load()) * time.Hour) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := p.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page.ServeHTTP(w, r)
+		if r.URL.Path == "/" {
+			answers.Add(1)
+		}
+	}))
+	defer server.Close()
+	dom := browser(t, server.URL+"/", "--dump-dom", "--virtual-time-budget=5000")
+	if answers.Load() < 3 {
+		t.Errorf("an open page asked %d times", answers.Load())
+	}
+	for _, stale := range []string{"12:00:00 UTC", "just now", "could not be refreshed"} {
+		if strings.Contains(dom, stale) {
+			t.Errorf("the refreshed page still says %q", stale)
+		}
+	}
+	if !strings.Contains(dom, " h ago</time>") {
+		t.Error("the refreshed page has lost its table")
+	}
 }
 
 // With SHELFWIRE_TEST_SCREENSHOTS set to a directory, the pictures are kept there to be looked at.

@@ -16,9 +16,15 @@
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const next = fresh.getElementById(part.id);
-        if (!next || next.innerHTML === part.innerHTML || part.contains(document.activeElement) && document.activeElement.matches("a")) continue;
+        if (!next || next.innerHTML === part.innerHTML) continue;
+        const focused = part.contains(document.activeElement) ? document.activeElement : null;
         const scrolled = Array.from(part.querySelectorAll(".scroll"), (e) => e.scrollLeft);
         part.replaceChildren(...next.childNodes);
+        if (focused) {
+          const href = focused.getAttribute("href");
+          const again = Array.from(part.querySelectorAll("a, .scroll")).find((e) => e.tagName === focused.tagName && e.getAttribute("href") === href);
+          if (again) again.focus({ preventScroll: true });
+        }
         part.querySelectorAll(".scroll").forEach((e, i) => { e.scrollLeft = scrolled[i] || 0; });
       }
       stale.textContent = "";
