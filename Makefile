@@ -79,7 +79,7 @@ bench-unit: ## Benchmarks beside the code: BENCH (.), BENCHTIME (1s)
 .PHONY: bench
 bench: bench-unit ## All benchmarks; the end-to-end one where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
 	@if [ -n "$${SHELFWIRE_TEST_KAFKA:-}" ] && [ -n "$${SHELFWIRE_TEST_REDIS:-}" ]; then \
-	  echo 'go run ./benchmarks'; go run ./benchmarks; \
+	  echo 'go run ./benchmarks/allocator'; go run ./benchmarks/allocator; \
 	else \
 	  echo 'bench: without the end-to-end benchmark: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
 	fi
