@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -50,6 +51,8 @@ func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 		// NoResetOffset alone would start new partitions at the end; every partition here is given its offset.
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		// A partition that is opened joins the next fetch, so this is how long an opening may wait for idle partitions.
+		kgo.FetchMaxWait(250*time.Millisecond),
 		kgo.FetchMaxBytes(16<<20),
 		kgo.FetchMaxPartitionBytes(4<<20),
 		kgo.MaxConcurrentFetches(4),
