@@ -350,7 +350,7 @@ AS SELECT pool, channel, order_id, state, fulfilled_by, line_id, sku, ordered, w
 FROM
 (
     SELECT * FROM allocation_versions
-    ORDER BY version DESC
+    WHERE (pool, channel, order_id, version) IN (SELECT pool, channel, order_id, max(version) FROM allocation_versions GROUP BY pool, channel, order_id)
     LIMIT 1 BY pool, channel, order_id
 )
 ARRAY JOIN
@@ -553,21 +553,17 @@ CREATE VIEW IF NOT EXISTS failed_communications
     offset Int64 COMMENT 'place in the partition'
 )
 AS SELECT pool, channel, sku, location, state, recorded_at, quantity, offer_version, attempt, reply_class, reply, reason, idempotency_key, partition, offset
-FROM
+FROM communication_records
+WHERE (pool, channel, sku, location, offset) IN
 (
-    SELECT * FROM communication_records
-    WHERE state NOT IN ('attempted', 'observed')
-    ORDER BY offset DESC
-    LIMIT 1 BY pool, channel, sku, location
-) AS c
-LEFT JOIN
-(
-    SELECT pool, channel, sku, location, max(offset) AS observed_offset
+    SELECT pool, channel, sku, location, max(if(state IN ('attempted', 'observed'), -1, offset)) AS outcome
     FROM communication_records
-    WHERE state = 'observed' AND level IS NOT NULL
     GROUP BY pool, channel, sku, location
-) AS o USING (pool, channel, sku, location)
-WHERE state IN ('held', 'quarantined') OR state IN ('rejected', 'unknown') AND observed_offset <= offset
+    HAVING argMaxIf(state, offset, state NOT IN ('attempted', 'observed')) IN ('held', 'quarantined')
+        OR argMaxIf(state, offset, state NOT IN ('attempted', 'observed')) IN ('rejected', 'unknown')
+            AND max(if(state = 'observed' AND level IS NOT NULL, offset, -1)) < outcome
+)
+LIMIT 1 BY pool, channel, sku, location
 COMMENT 'Listings that are not as they should be, by what came last of telling them';
 
 CREATE VIEW IF NOT EXISTS unconfirmed
