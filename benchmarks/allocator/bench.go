@@ -105,7 +105,7 @@ func (b *bench) close() error {
 // forget deletes every key of Redis that begins with prefix.
 func (b *bench) forget(ctx context.Context, prefix string) error {
 	client := redis.NewClient(&redis.Options{Addr: b.redis})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	keys := client.Scan(ctx, 0, prefix+"*", 1000).Iterator()
 	for keys.Next(ctx) {
 		if err := client.Unlink(ctx, keys.Val()).Err(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,7 +45,7 @@ func harness(t *testing.T, address, prefix string) storetest.Harness {
 			client := redis.NewClient(&redis.Options{Addr: address})
 			defer client.Close()
 			names := map[engine.Table]string{engine.TablePool: "pool", engine.TableSeen: "seen", engine.TableStock: "stock", engine.TableListings: "listings", engine.TableOrders: "orders"}
-			key := prefix + "{j" + string(rune('0'+partition)) + "}:" + names[table] + ":" + stream.EscapeID(pool)
+			key := prefix + "{j" + strconv.Itoa(int(partition)) + "}:" + names[table] + ":" + stream.EscapeID(pool)
 			if err := client.Set(t.Context(), key, "not a hash", 0).Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -59,8 +59,9 @@ func row(table engine.Table, pool, id, value string) engine.RowWrite {
 	return engine.RowWrite{RowKey: engine.RowKey{Table: table, Pool: pool, ID: id}, Value: []byte(value)}
 }
 
-func gone(table engine.Table, pool, id string) engine.RowWrite {
-	return engine.RowWrite{RowKey: engine.RowKey{Table: table, Pool: pool, ID: id}}
+// gone deletes a remembered event id.
+func gone(id string) engine.RowWrite {
+	return engine.RowWrite{RowKey: engine.RowKey{Table: engine.TableSeen, Pool: "acme", ID: id}}
 }
 
 func commit(t *testing.T, s allocator.Store, partition int32, expected, next stream.Position, rows ...engine.RowWrite) {
@@ -131,7 +132,7 @@ func testCommit(t *testing.T, h Harness) {
 func testReplace(t *testing.T, h Harness) {
 	s := h.Open(t)
 	commit(t, s, 0, stream.Position{}, At(1), row(engine.TableSeen, "acme", "a", "1"), row(engine.TableSeen, "acme", "b", "1"))
-	commit(t, s, 0, At(1), At(2), row(engine.TableSeen, "acme", "a", "2"), gone(engine.TableSeen, "acme", "b"), gone(engine.TableSeen, "acme", "never there"))
+	commit(t, s, 0, At(1), At(2), row(engine.TableSeen, "acme", "a", "2"), gone("b"), gone("never there"))
 	wantRow(t, s, 0, engine.RowKey{Table: engine.TableSeen, Pool: "acme", ID: "a"}, "2")
 	wantRow(t, s, 0, engine.RowKey{Table: engine.TableSeen, Pool: "acme", ID: "b"}, "")
 }
@@ -139,8 +140,8 @@ func testReplace(t *testing.T, h Harness) {
 func testTwice(t *testing.T, h Harness) {
 	s := h.Open(t)
 	commit(t, s, 0, stream.Position{}, At(1),
-		row(engine.TableSeen, "acme", "a", "1"), gone(engine.TableSeen, "acme", "a"),
-		gone(engine.TableSeen, "acme", "b"), row(engine.TableSeen, "acme", "b", "2"),
+		row(engine.TableSeen, "acme", "a", "1"), gone("a"),
+		gone("b"), row(engine.TableSeen, "acme", "b", "2"),
 		row(engine.TableStock, "acme", "c", "3"), row(engine.TableSeen, "acme", "d", "4"), row(engine.TableStock, "acme", "c", "5"))
 	for id, want := range map[string]string{"a": "", "b": "2", "d": "4"} {
 		wantRow(t, s, 0, engine.RowKey{Table: engine.TableSeen, Pool: "acme", ID: id}, want)
