@@ -38,8 +38,9 @@ const (
 
 // A Client sends requests to one endpoint. It follows no redirect and retries nothing.
 type Client struct {
-	base string
-	http *http.Client
+	base    string
+	http    *http.Client
+	secrets *strings.Replacer // takes them out of what a channel says
 }
 
 // NewClient returns a client of the endpoint, or an error that names what is wrong with its URL.
@@ -53,8 +54,15 @@ func NewClient(e Endpoint) (*Client, error) {
 		// Looked at when the address is dialled, so that no name can change its mind in between.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
 	}
+	var hidden []string
+	for _, secret := range append([]string{e.Token}, e.Secrets...) {
+		if secret != "" {
+			hidden = append(hidden, secret, "[secret]")
+		}
+	}
 	return &Client{
-		base: strings.TrimRight(e.URL, "/"),
+		secrets: strings.NewReplacer(hidden...),
+		base:    strings.TrimRight(e.URL, "/"),
 		http: &http.Client{
 			Transport: &http.Transport{
 				DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
@@ -77,7 +85,22 @@ func public(address string) error {
 	if !a.IsGlobalUnicast() || a.IsPrivate() {
 		return errPrivate
 	}
+	for _, prefix := range notPublic() {
+		if prefix.Contains(a) {
+			return errPrivate
+		}
+	}
 	return nil
+}
+
+// notPublic lists what netip takes for public: this network, carriers' own, protocol assignments, benchmarks, reserved, and the
+// IPv6 addresses that hold an IPv4 address of any kind.
+func notPublic() [8]netip.Prefix {
+	return [...]netip.Prefix{
+		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+		netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+		netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+	}
 }
 
 // Do posts the body to the path below the endpoint's URL and returns the answer's body for a 2xx. Every error is a
@@ -102,10 +125,13 @@ func (c *Client) Do(ctx context.Context, path string, header http.Header, body [
 		return nil, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, statusError(resp, reply)
+		return nil, c.statusError(resp, reply)
 	}
 	return reply, nil
 }
+
+// Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
+func (c *Client) Reason(said string) string { return shorten(c.secrets.Replace(said)) }
 
 // failed classes a request without an answer. What was never sent is of unknown outcome as well: sending it again under the
 // same key is right either way.
@@ -122,10 +148,10 @@ func failed(err error) *publisher.RequestError {
 	return &publisher.RequestError{Class: publisher.Connection, Reason: shorten(err.Error())}
 }
 
-func statusError(resp *http.Response, body []byte) *publisher.RequestError {
+func (c *Client) statusError(resp *http.Response, body []byte) *publisher.RequestError {
 	e := &publisher.RequestError{
 		Class: publisher.Refused, RetryAfter: RetryAfter(resp.Header, time.Now()),
-		Reason: shorten(fmt.Sprintf("%s: %s", resp.Status, bytes.TrimSpace(body))),
+		Reason: c.Reason(fmt.Sprintf("%s: %s", resp.Status, bytes.TrimSpace(body))),
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests:

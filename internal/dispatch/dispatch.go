@@ -106,18 +106,19 @@ func (l *Listing) lower(units stock.Quantity) {
 }
 
 // Mark says that every order that changed before until (exclusive) has been folded. What was observed before it can hide no
-// sale any more.
-func (l *Listing) Mark(until stock.Instant) {
+// sale any more. It reports whether somebody else must have changed the level: what was observed fits nothing that we know.
+func (l *Listing) Mark(until stock.Instant) (drifted bool) {
 	if l.Since != 0 && l.Since < until {
 		l.MarkPassed = true
 	}
 	if l.Seen != nil && l.Seen.At < until {
-		l.close()
+		drifted = l.close()
 		l.MarkPassed = true
 	}
+	return drifted
 }
 
-func (l *Listing) close() {
+func (l *Listing) close() (drifted bool) {
 	o := l.Seen
 	at := o.Level + o.Sold - o.Released
 	a, b := at-(l.Released-o.Released), at+(l.Sold-o.Sold)
@@ -129,9 +130,20 @@ func (l *Listing) close() {
 		l.Hi = min(l.Hi, b)
 	}
 	if l.Lo > l.Hi {
+		drifted = !l.Loose
 		l.Lo, l.Hi = a, b
 	}
 	l.Loose = false
+	return drifted
+}
+
+// Drifted reports whether a level that was just read is one that neither we nor the channel's own sales can have led to: it is
+// too high, or, where the channel does not lower its own level, another. That it is too low shows at a mark only.
+func (l *Listing) Drifted(s Settings, level stock.Quantity) bool {
+	if l.Hi == Unbounded {
+		return false
+	}
+	return level > l.Hi-l.net(s) || !s.Lowers && level != l.Hi
 }
 
 // Expected returns the level the channel is expected to have, ok false where that is not known.

@@ -28,6 +28,8 @@ const (
 type channel struct {
 	owner     *owner
 	key       string // stream.JoinKey(pool, channel)
+	pool, id  string
+	account   string
 	state     record.ChannelState
 	connector Connector // nil: nothing can be sent, noEndpoint says why
 	noRoute   error
@@ -41,18 +43,21 @@ type channel struct {
 	queue     [lanes][]*listing        // ready to be sent
 	unknown   map[string][]*listing    // requests of unknown outcome, by idempotency key
 	retryAt   map[string]stock.Instant // when they are to be sent again
+	refused   map[string]string        // those of unknown that are not sent again, by key, and why: at retryAt they are given up
 	overtaken map[*listing]struct{}    // those with an attempt that a zero overtook
 	busy      int                      // requests under way
+	pending   int                      // listings that are not at rest
 
 	pausedUntil stock.Instant // the channel asked for it, or failed
 	failures    int           // in a row
 	readBack    stock.Instant // when all levels are to be read back next
 }
 
-func newChannel(o *owner, key string) *channel {
+func newChannel(o *owner, key, pool, id string) *channel {
 	return &channel{
-		owner: o, key: key, listings: map[string]*listing{}, watched: map[*listing]struct{}{},
-		overtaken: map[*listing]struct{}{}, unknown: map[string][]*listing{}, retryAt: map[string]stock.Instant{}, noRoute: errors.New("the channel is not declared"),
+		owner: o, key: key, pool: pool, id: id, account: (&record.Channel{Pool: pool, Channel: id}).AccountID(), listings: map[string]*listing{}, watched: map[*listing]struct{}{},
+		overtaken: map[*listing]struct{}{}, unknown: map[string][]*listing{}, retryAt: map[string]stock.Instant{},
+		refused: map[string]string{}, noRoute: errors.New("the channel is not declared"),
 	}
 }
 
@@ -125,6 +130,7 @@ func (c *channel) unmarked(until stock.Instant) []*listing {
 
 // schedule puts the listing where it now belongs: into a lane, among those that wait for their debounce, or nowhere.
 func (c *channel) schedule(l *listing, now stock.Instant) {
+	defer c.count(l)
 	if c.why() != "" || l.busy || l.Quarantine != "" {
 		l.lane, l.readyAt = 0, 0
 		return
@@ -159,6 +165,20 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 	}
 	l.lane, l.readyAt = lane+1, 0
 	c.queue[lane] = append(c.queue[lane], l)
+}
+
+// count keeps the number of listings that are not at rest.
+func (c *channel) count(l *listing) {
+	restless := l.lane != 0 || l.readyAt != 0 || l.busy || l.ledger.Open != nil
+	if restless == l.restless {
+		return
+	}
+	l.restless = restless
+	if restless {
+		c.pending++
+	} else {
+		c.pending--
+	}
 }
 
 // decide asks the rule, and holds a zero back that may not overtake: only a request that is nobody else's can be left behind.
@@ -196,10 +216,11 @@ func (c *channel) ripen(now stock.Instant) stock.Instant {
 	return 0
 }
 
-// next takes up to n listings from the front of the lanes that are to be sent, or, if none is, that are to be read.
-func (c *channel) next(n int, now stock.Instant) (chosen []*listing, reading bool) {
+// next takes up to n listings from the front of the lanes that are to be sent, or, if none is, that are to be read. Where only
+// what protects a customer may go, others fill up its batch and make none of their own.
+func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing, reading bool) {
 	for lane := range c.queue {
-		if lane == laneRead && len(chosen) > 0 {
+		if lane == laneRead && len(chosen) > 0 || lane > laneDecrease && urgent && len(chosen) == 0 {
 			break
 		}
 		queue := c.queue[lane]
@@ -229,7 +250,8 @@ func (c *channel) next(n int, now stock.Instant) (chosen []*listing, reading boo
 }
 
 // succeed and fail keep the channel's pause: doubled with each failure in a row, with jitter, and never shorter than asked for.
-func (c *channel) succeed() { c.failures, c.pausedUntil = 0, 0 }
+// A success ends no pause: it may be of a request that left before the channel asked for one.
+func (c *channel) succeed() { c.failures = 0 }
 
 func (c *channel) fail(now stock.Instant, asked time.Duration) {
 	cfg := &c.owner.stage.cfg
@@ -239,24 +261,21 @@ func (c *channel) fail(now stock.Instant, asked time.Duration) {
 	c.pausedUntil = max(c.pausedUntil, now.Add(pause))
 }
 
-// measure sets the channel's gauges and returns how many of its listings are not at rest.
-func (c *channel) measure(now stock.Instant) int {
-	pending, oldest := 0, stock.Instant(0)
-	for _, l := range c.listings {
-		if l.lane == 0 && l.readyAt == 0 && !l.busy && l.ledger.Open == nil {
-			continue
-		}
-		pending++
-		if (l.lane == laneSellOut+1 || l.lane == laneDecrease+1) && l.first != 0 && (oldest == 0 || l.first < oldest) {
-			oldest = l.first
+// measure sets the channel's gauges.
+func (c *channel) measure(now stock.Instant) {
+	oldest := stock.Instant(0)
+	for lane, queue := range c.queue[:laneDecrease+1] {
+		for _, l := range queue {
+			if l.lane == lane+1 && l.first != 0 && (oldest == 0 || l.first < oldest) {
+				oldest = l.first
+			}
 		}
 	}
 	age := time.Duration(0)
 	if oldest != 0 {
 		age = now.Sub(oldest)
 	}
-	c.owner.stage.metrics.channel(c, pending, age)
-	return pending
+	c.owner.stage.metrics.channel(c, c.pending, age)
 }
 
 // waiting is a listing whose debounce ends at the moment at.

@@ -23,6 +23,7 @@ type listing struct {
 	readyAt     stock.Instant // when it may enter its lane; 0: it is not waiting for one
 	busy        bool          // a request about it is under way
 	alone       bool          // its batch was refused as a whole: it is sent by itself
+	restless    bool          // it counts among the channel's pending
 }
 
 func byKey(a, b *listing) int { return strings.Compare(a.key, b.key) }
@@ -33,6 +34,14 @@ type facts struct {
 	OfferedAt  stock.Instant // journal time of the offer
 	OccurredAt stock.Instant // when what led to it happened
 	Quarantine string        // why it is not sent until a newer offer comes; "": it is
+	Attempted  attempted     // of the ledger's open attempt
+}
+
+// attempted is what an open attempt was about. A newer offer leaves it alone, so that another try has the same bytes.
+type attempted struct {
+	Item                  Item
+	OfferedAt, OccurredAt stock.Instant
+	Expected              *stock.Quantity // the level that was expected before; nil: unknown
 }
 
 func newListing(c *channel, key string, f *record.Offer) *listing {
@@ -80,9 +89,9 @@ func (l *listing) unpack(value []byte) error {
 
 // communication returns a record about the listing's present offer.
 func (l *listing) communication(state record.CommunicationState, kind record.CommunicationKind, reason string) record.Communication {
-	ch := &l.channel.state.Channel
+	c := l.channel
 	return record.Communication{
-		Pool: ch.Pool, Channel: ch.Channel, Account: ch.AccountID(), SKU: l.Item.SKU, Location: l.Item.Location,
+		Pool: c.pool, Channel: c.id, Account: c.account, SKU: l.Item.SKU, Location: l.Item.Location,
 		Kind: kind, State: state, OfferVersion: l.ledger.Version, Quantity: l.ledger.Quantity, Sold: l.ledger.Sold,
 		Released: l.ledger.Released, Reason: reason, OfferedAt: l.OfferedAt, OccurredAt: l.OccurredAt,
 	}
@@ -97,14 +106,13 @@ func (l *listing) attempt(state record.CommunicationState, reason string) record
 	}
 	c.Attempt, c.IdempotencyKey, c.OfferVersion, c.Quantity = at.Tries, at.Key, at.Version, at.Value
 	c.Sold, c.Released, c.RequestID = at.Sold, at.Released, at.Key
-	if level, ok := l.ledger.Expected(l.channel.settings); ok {
-		c.Expected = &level
-	}
+	c.OfferedAt, c.OccurredAt = l.Attempted.OfferedAt, l.Attempted.OccurredAt
+	c.Expected = l.Attempted.Expected
 	return c
 }
 
 // row returns the listing's part of the request that its open attempt is.
 func (l *listing) row() Row {
 	at := l.ledger.Open
-	return Row{Item: l.Item, Quantity: at.Value, Compare: at.Base, Version: at.Version, At: at.Sent}
+	return Row{Item: l.Attempted.Item, Quantity: at.Value, Compare: at.Base, Version: at.Version, At: at.Sent}
 }

@@ -26,8 +26,9 @@ type owner struct {
 	said       []record.Communication // to be written
 	results    chan answer
 	requests   sync.WaitGroup
-	keys       int // requests numbered so far
-	counted    int // what this owner has added to the stage's pending
+	keys       int           // requests numbered so far
+	counted    int           // what this owner has added to the stage's pending
+	measured   stock.Instant // when the gauges were set
 	decoder    *codec.Decoder
 }
 
@@ -143,18 +144,21 @@ func (o *owner) take(ctx context.Context, records []stream.Record) error {
 }
 
 // channel returns the channel, making it known if it is not.
-func (o *owner) channel(pool, id string) *channel {
+func (o *owner) channel(pool, id, account string) *channel {
 	key := stream.JoinKey(pool, id)
 	c, ok := o.channels[key]
 	if !ok {
-		c = newChannel(o, key)
+		c = newChannel(o, key, pool, id)
 		o.channels[key] = c
+	}
+	if account != "" {
+		c.account = account
 	}
 	return c
 }
 
 func (o *owner) setChannel(s *record.ChannelState, now stock.Instant) {
-	c := o.channel(s.Channel.Pool, s.Channel.Channel)
+	c := o.channel(s.Channel.Pool, s.Channel.Channel, s.Channel.AccountID())
 	if s.Version <= c.state.Version {
 		return
 	}
@@ -166,7 +170,7 @@ func (o *owner) setChannel(s *record.ChannelState, now stock.Instant) {
 }
 
 func (o *owner) offer(f *record.Offer, now stock.Instant) {
-	c := o.channel(f.Pool, f.Channel)
+	c := o.channel(f.Pool, f.Channel, f.Account)
 	key := stream.JoinKey(f.SKU, f.Location)
 	l, ok := c.listings[key]
 	if ok && f.Version <= l.ledger.Version {
@@ -187,9 +191,17 @@ func (o *owner) offer(f *record.Offer, now stock.Instant) {
 }
 
 func (o *owner) mark(m *record.ChannelMark, now stock.Instant) {
-	c := o.channel(m.Pool, m.Channel)
+	c := o.channel(m.Pool, m.Channel, m.Account)
 	for _, l := range c.unmarked(m.OrdersUntil) {
-		l.ledger.Mark(m.OrdersUntil)
+		said := l.communication(record.Observed, record.ReadLevel, drift)
+		if seen := l.ledger.Seen; seen != nil {
+			level := seen.Level
+			said.Level, said.RepliedAt, said.ReplyClass = &level, seen.At, string(OK)
+		}
+		if l.ledger.Mark(m.OrdersUntil) {
+			o.said = append(o.said, said)
+			l.drifted()
+		}
 		o.touch(l)
 		c.schedule(l, now)
 	}
@@ -233,14 +245,18 @@ func (o *owner) load(rows []ToldRow) error {
 	for _, r := range rows {
 		c, ok := o.channels[r.Channel]
 		if !ok {
-			c = newChannel(o, r.Channel)
-			o.channels[r.Channel] = c
+			ids := stream.SplitKey(r.Channel)
+			if len(ids) != 2 {
+				return fmt.Errorf("told row of channel %q: that is no key of a channel", r.Channel)
+			}
+			c = o.channel(ids[0], ids[1], "")
 		}
 		if r.Listing == "" {
 			var rec record.OfferRecord
 			if err := codec.DecodeOfferRecord(r.Value, &rec); err != nil || rec.ChannelState == nil {
 				return fmt.Errorf("told row of channel %s does not decode: %w", r.Channel, err)
 			}
+			c.account = rec.ChannelState.Channel.AccountID()
 			c.set(*rec.ChannelState)
 			continue
 		}
@@ -288,12 +304,20 @@ func (o *owner) say(ctx context.Context) error {
 	return nil
 }
 
-// measure brings the gauges and the stage's pending count up to date.
+// measure brings the stage's pending count up to date, and once a second the gauges.
 func (o *owner) measure() {
 	pending := 0
 	for _, c := range o.channels {
-		pending += c.measure(o.stage.now())
+		pending += c.pending
 	}
 	o.stage.pending.Add(int64(pending - o.counted))
 	o.counted = pending
+	now := o.stage.now()
+	if now < o.measured.Add(maxSleep) && now >= o.measured {
+		return
+	}
+	o.measured = now
+	for _, c := range o.channels {
+		c.measure(now)
+	}
 }

@@ -127,12 +127,19 @@ func (s *Stage) own(ctx context.Context, a stream.Assignment, healthy func()) er
 		return stream.Alarm(fmt.Errorf("the told state follows topic %s, the topic offers is now %s: it was made anew; "+
 			"delete the told state of the partition and refresh the pools", told.TopicID, id))
 	}
-	if told.TopicID == "" {
-		bounds, err := s.deps.Log.Bounds(ctx, p)
-		if err != nil {
-			return err
-		}
+	bounds, err := s.deps.Log.Bounds(ctx, p)
+	if err != nil {
+		return err
+	}
+	switch {
+	case told.TopicID == "":
 		told.ToldPosition = ToldPosition{TopicID: id, Offset: bounds.Start}
+	case told.Offset > bounds.End:
+		return stream.Alarm(fmt.Errorf("the told state has taken in the offers before %d, but they end at %d: the topic has lost its tail; "+
+			"delete the told state of the partition and refresh the pools", told.Offset, bounds.End))
+	case told.Offset < bounds.Start:
+		s.deps.Logger.WarnContext(ctx, "offers were deleted before they were taken in, refresh the pools", "partition", p.ID, "count", bounds.Start-told.Offset)
+		told.Offset = bounds.Start
 	}
 	ctx, stop := context.WithCancel(ctx)
 	o := newOwner(s, a, told.Sequence, told.ToldPosition)

@@ -48,20 +48,23 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 			continue
 		}
 		c.settleOld(now)
+		c.giveUp(now)
 		c.readAgain(now)
 		earlier(c.ripen(now))
 		if c.pausedUntil > now {
 			earlier(c.pausedUntil)
 		}
-		for c.pausedUntil <= now && c.busy < o.stage.cfg.RequestsAtOnce {
-			if !c.ready(now, earlier) {
+		for most := o.stage.cfg.RequestsAtOnce; c.pausedUntil <= now && c.busy < most; {
+			// The last one of several is kept for what protects a customer, so that it never waits for a bulk.
+			urgent := most > 1 && c.busy == most-1
+			if !c.ready(urgent, now, earlier) {
 				break
 			}
 			if !c.budget.AllowN(now.Time(), 1) {
 				earlier(now.Add(time.Second / time.Duration(max(1, c.traits.RequestsPerSecond))))
 				break
 			}
-			r := c.begin(now)
+			r := c.begin(urgent, now)
 			if r == nil {
 				break
 			}
@@ -84,25 +87,36 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 	return wake, nil
 }
 
-// ready reports whether there is something to send; earlier is told when there will be.
-func (c *channel) ready(now stock.Instant, earlier func(stock.Instant)) bool {
+// ready reports whether there is something to send, or, if urgent, something that protects a customer; earlier is told when
+// there will be.
+func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Instant)) bool {
+	queues := c.queue[:]
+	if urgent {
+		queues = queues[:laneDecrease+1]
+	}
+	if slices.ContainsFunc(queues, func(q []*listing) bool { return len(q) > 0 }) {
+		return true
+	}
 	for _, at := range c.retryAt {
-		if at <= now {
+		if at > now {
+			earlier(at)
+		} else if !urgent {
 			return true
 		}
-		earlier(at)
 	}
-	return slices.ContainsFunc(c.queue[:], func(q []*listing) bool { return len(q) > 0 })
+	return false
 }
 
 // begin takes the next batch: one of unknown outcome whose time has come, else the front of the lanes. It records the attempts
-// in the ledgers and says them.
-func (c *channel) begin(now stock.Instant) *request {
+// in the ledgers and says them. Urgent: only what protects a customer.
+func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	deadline := now.Add(c.traits.Timeout)
-	if r := c.replay(now, deadline); r != nil {
-		return r
+	if !urgent {
+		if r := c.replay(now, deadline); r != nil {
+			return r
+		}
 	}
-	chosen, reading := c.next(max(1, c.traits.BatchRows), now)
+	chosen, reading := c.next(max(1, c.traits.BatchRows), urgent, now)
 	if len(chosen) == 0 {
 		return nil
 	}
@@ -126,6 +140,10 @@ func (c *channel) begin(now stock.Instant) *request {
 		reason := l.reason(action)
 		if at := l.ledger.Open; at != nil { // a zero overtakes it: its outcome does not matter any more
 			c.forget(at.Key)
+		}
+		l.Attempted = attempted{Item: l.Item, OfferedAt: l.OfferedAt, OccurredAt: l.OccurredAt}
+		if expected, ok := l.ledger.Expected(c.settings); ok {
+			l.Attempted.Expected = &expected
 		}
 		l.ledger.Begin(c.settings, action, r.key, now, deadline)
 		l.busy, l.first, l.last = true, 0, 0
@@ -162,7 +180,7 @@ func (l *listing) reason(a dispatch.Action) string {
 func (c *channel) replay(now, deadline stock.Instant) *request {
 	keys := make([]string, 0, len(c.retryAt))
 	for key, at := range c.retryAt {
-		if at <= now {
+		if _, never := c.refused[key]; at <= now && !never {
 			keys = append(keys, key)
 		}
 	}
@@ -188,6 +206,7 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 func (c *channel) forget(key string) {
 	delete(c.unknown, key)
 	delete(c.retryAt, key)
+	delete(c.refused, key)
 }
 
 // do sends the request. Whoever wakes after the deadline does not send.
@@ -256,18 +275,16 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 			o.said = append(o.said, said)
 			continue
 		}
+		before := &a.request.counters[i]
 		said := l.communication(record.Observed, record.ReadLevel, "read_back")
-		if expected, ok := l.ledger.Expected(l.channel.settings); ok {
+		if expected, ok := before.Expected(c.settings); ok {
 			said.Expected = &expected
-			if expected != *level {
-				said.Reason = "drift"
-			}
+		}
+		if before.Drifted(c.settings, *level) {
+			said.Reason = drift
+			l.drifted()
 		}
 		said.Level, said.AttemptedAt, said.RepliedAt, said.ReplyClass = level, a.request.startedAt, now, string(OK)
-		if said.Reason == "drift" && !c.state.Channel.Publish.CorrectDrift {
-			l.quarantine("the level has drifted, and the channel's correct_drift is off")
-		}
-		before := &a.request.counters[i]
 		l.ledger.Observed(c.settings, *level, before.Sold, before.Released, now)
 		o.said = append(o.said, said)
 		o.stage.metrics.outcome(c, "read", OK)
@@ -308,18 +325,21 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 }
 
 // heardFailure takes in a request that failed as a whole. What nobody knows is sent again, the same bytes under the same key;
-// what changed nothing is decided anew.
+// what changed nothing is decided anew. That a second try was turned away says nothing of the first: it stays unknown.
 func (c *channel) heardFailure(a answer, now stock.Instant) {
 	o := c.owner
 	failed := asRequestError(a.err)
 	c.fail(now, failed.RetryAfter)
 	state := record.CommunicationRejected
-	if failed.Class.unknown() {
+	key, open := a.request.key, a.request.listings[0].ledger.Open
+	if again := open.Tries > 1; again || failed.Class.unknown() {
 		state = record.Unknown
-		c.unknown[a.request.key] = a.request.listings
-		c.retryAt[a.request.key] = c.pausedUntil
+		c.unknown[key], c.retryAt[key] = a.request.listings, c.pausedUntil
+		if again && failed.Class == Refused { // and it will be again: wait until no try can land any more
+			c.refused[key], c.retryAt[key] = failed.Reason, open.Deadline.Add(c.settings.Settle)
+		}
 	} else {
-		c.forget(a.request.key)
+		c.forget(key)
 	}
 	single := len(a.request.listings) == 1
 	for _, l := range a.request.listings {
@@ -332,13 +352,44 @@ func (c *channel) heardFailure(a answer, now stock.Instant) {
 		}
 		l.ledger.Refused()
 		if failed.Class == Refused {
-			// One bad row spoils a batch: each is sent by itself, and the one at fault is put aside.
-			l.alone = !single
-			if single {
-				l.quarantine(failed.Reason)
-				o.said = append(o.said, l.communication(record.Quarantined, said.Kind, l.Quarantine))
-			}
+			c.blame(l, single, said.Kind, failed.Reason)
 		}
+	}
+}
+
+// giveUp settles the requests whose outcome nobody will learn, now that they cannot land any more.
+func (c *channel) giveUp(now stock.Instant) {
+	for key, reason := range c.refused {
+		if c.retryAt[key] > now {
+			continue
+		}
+		batch := c.unknown[key]
+		c.forget(key)
+		for _, l := range batch {
+			l.ledger.GiveUp(c.settings)
+			c.blame(l, len(batch) == 1, record.SetLevel, reason)
+			c.owner.touch(l)
+			c.schedule(l, now)
+		}
+	}
+}
+
+// blame deals with a listing of a batch that was refused as a whole. One bad row spoils a batch: each is sent by itself, and the
+// one at fault is put aside.
+func (c *channel) blame(l *listing, single bool, kind record.CommunicationKind, reason string) {
+	if l.alone = !single; single {
+		l.quarantine(reason)
+		c.owner.said = append(c.owner.said, l.communication(record.Quarantined, kind, l.Quarantine))
+	}
+}
+
+// drift is the reason of an observation that somebody else's change of the level must have led to.
+const drift = "drift"
+
+// drifted takes in that somebody else changed the level. It is corrected, if that is the channel's policy.
+func (l *listing) drifted() {
+	if !l.channel.state.Channel.Publish.CorrectDrift {
+		l.quarantine("the level has drifted, and the channel's correct_drift is off")
 	}
 }
 
@@ -370,8 +421,7 @@ func (c *channel) readAgain(now stock.Instant) {
 	c.readBack = now.Add(c.owner.stage.cfg.ReadBackEvery)
 	for _, l := range c.sorted() {
 		if l.ledger.Open == nil && !l.busy {
-			l.ledger.Look = true
-			c.owner.touch(l)
+			l.ledger.Look = true // not saved for its own sake: a new owner's reading back begins anew
 			c.schedule(l, now)
 		}
 	}

@@ -112,9 +112,9 @@ func (c *Connector) Set(ctx context.Context, key string, rows []publisher.Row) (
 	if len(out.Rows) != len(rows) {
 		return publisher.Reply{}, unreadable(fmt.Sprintf("%d outcomes for %d rows", len(out.Rows), len(rows)))
 	}
-	reply := publisher.Reply{ID: out.RequestID}
+	reply := publisher.Reply{ID: c.client.Reason(out.RequestID)}
 	for _, r := range out.Rows {
-		row := publisher.RowReply{Outcome: publisher.RowRefused, Level: r.Level, Reason: r.Reason}
+		row := publisher.RowReply{Outcome: publisher.RowRefused, Level: r.Level, Reason: c.client.Reason(r.Reason)}
 		switch r.Outcome {
 		case "applied":
 			row.Outcome = publisher.RowApplied
@@ -122,7 +122,7 @@ func (c *Connector) Set(ctx context.Context, key string, rows []publisher.Row) (
 			row.Outcome = publisher.RowStale
 		default:
 			if row.Reason == "" {
-				row.Reason = r.Outcome
+				row.Reason = c.client.Reason(r.Outcome)
 			}
 		}
 		reply.Rows = append(reply.Rows, row)

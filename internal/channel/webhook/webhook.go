@@ -133,15 +133,18 @@ func (c *Connector) Set(ctx context.Context, key string, rows []publisher.Row) (
 	if err != nil {
 		return publisher.Reply{}, err
 	}
-	return reply(answer, len(rows))
+	return c.reply(answer, len(rows))
 }
 
 // reply reads an answer. One that says nothing of its rows has applied them all.
-func reply(answer []byte, rows int) (publisher.Reply, error) {
+func (c *Connector) reply(answer []byte, rows int) (publisher.Reply, error) {
 	out := publisher.Reply{Rows: make([]publisher.RowReply, rows)}
 	var results Results
-	if bytes.HasPrefix(bytes.TrimSpace(answer), []byte("{")) {
-		if err := json.Unmarshal(answer, &results); err != nil {
+	switch text := bytes.TrimSpace(answer); {
+	case bytes.HasPrefix(text, []byte("<")): // a page of something that stands in between: the receiver may not have heard of it
+		return out, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is a page, not the receiver's"}
+	case bytes.HasPrefix(text, []byte("{")), bytes.HasPrefix(text, []byte("[")):
+		if err := json.Unmarshal(text, &results); err != nil {
 			return out, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is not the JSON that was agreed"}
 		}
 	}
@@ -150,14 +153,15 @@ func reply(answer []byte, rows int) (publisher.Reply, error) {
 	}
 	for i := range out.Rows {
 		out.Rows[i].Outcome = publisher.RowApplied
-		if results.Results == nil {
+		if len(results.Results) == 0 {
 			continue
 		}
 		if r := results.Results[i]; r.Status != "applied" {
-			out.Rows[i] = publisher.RowReply{Outcome: publisher.RowRefused, Reason: r.Status}
+			reason := r.Status
 			if r.Reason != "" {
-				out.Rows[i].Reason += ": " + r.Reason
+				reason += ": " + r.Reason
 			}
+			out.Rows[i] = publisher.RowReply{Outcome: publisher.RowRefused, Reason: c.client.Reason(reason)}
 		}
 	}
 	return out, nil
