@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -13,7 +14,7 @@ const Ruleset = 1
 func defaultSettings(id string) record.Pool {
 	return record.Pool{
 		Pool: id, Ruleset: Ruleset, Prefer: record.FewestOutlets, ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true,
-		SingleOutlet: true, SplitOrders: true, SplitLines: true,
+		CountWindow: 6 * time.Hour, SingleOutlet: true, SplitOrders: true, SplitLines: true,
 	}
 }
 
@@ -22,10 +23,7 @@ func defaultSettings(id string) record.Pool {
 func Refused(e *record.Event) string {
 	switch e.Kind() {
 	case record.KindMovement:
-		switch e.Movement.Kind {
-		case stock.Count:
-			return "counts are not supported by ruleset 1 yet"
-		case stock.Transfer:
+		if e.Movement.Kind == stock.Transfer {
 			return "one-step transfers are not supported by ruleset 1 yet: send a transfer_out and a transfer_in"
 		}
 	case record.KindOrder:

@@ -50,6 +50,7 @@ func newBenchFold(b *testing.B, channels int) *benchFold {
 	if err := f.state.LoadPool("p", nil); err != nil {
 		b.Fatal(err)
 	}
+	f.settings(b)
 	var outlets []string
 	apply := func(e record.Event) {
 		f.fold(b, &record.JournalEntry{Event: e, EntryTime: journalStart})
@@ -96,6 +97,14 @@ func newBenchFold(b *testing.B, channels int) *benchFold {
 	return f
 }
 
+// settings gives the pool a window in which every shelf that moves does so more than once.
+func (f *benchFold) settings(b *testing.B) {
+	f.fold(b, &record.JournalEntry{EntryTime: journalStart, Event: record.Event{Pool: &record.Pool{
+		Pool: "p", Ruleset: 1, Prefer: record.FewestOutlets, ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true, CountWindow: 20 * time.Minute,
+		SingleOutlet: true, SplitOrders: true, SplitLines: true,
+	}}})
+}
+
 // fold applies the entry as the allocator does and collects the run's changes every benchBatch entries. What came before is
 // sent again under new numbers, so that nothing is skipped.
 func (f *benchFold) fold(b *testing.B, e *record.JournalEntry) {
@@ -103,6 +112,8 @@ func (f *benchFold) fold(b *testing.B, e *record.JournalEntry) {
 	if e.Event.Movement != nil {
 		e.Origin.Offset = int64(f.version)
 		e.Event.Movement.Sequence = int64(f.version)
+		e.EntryTime = journalStart + stock.Instant(f.version)*1000 // a thousand a second
+		e.Event.Movement.OccurredAt = e.EntryTime
 	}
 	for {
 		if f.keys = f.state.Missing(f.keys[:0], e); len(f.keys) == 0 {

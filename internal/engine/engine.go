@@ -21,6 +21,7 @@ const (
 	TableStock                     // one row a SKU; its value is the public JSON with the private part under "_"
 	TableListings                  // one row a SKU: its listings with their last offers
 	TableOrders                    // one row an order, id = stream.JoinKey(channel, order id)
+	TableRecent                    // one row a SKU: its last counts and recent movements
 )
 
 // A RowKey names one state row.

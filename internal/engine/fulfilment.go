@@ -82,9 +82,9 @@ func (a *applying) despatchReport(o *order, in *record.Fulfilment) bool {
 			l.byWarehouse += fl.Quantity
 		}
 		if o.fulfilledBy == record.ByChannel {
-			a.channelDespatch(o, l)
+			a.channelDespatch(o, l, in.ShippedAt)
 		} else if units := l.unshipped(); units > 0 {
-			a.despatch(o, l, in.Outlet, units)
+			a.despatch(o, l, in.Outlet, units, in.ShippedAt)
 		}
 	}
 	if ch, ok := a.pool.channels[o.channel]; ok && in.ReportedBy == record.Warehouse && ch.def.Flows.ShipmentsOut {
@@ -99,8 +99,8 @@ func (a *applying) despatchReport(o *order, in *record.Fulfilment) bool {
 
 // despatch takes units of the line off the shelf they left from. The promise at that outlet is kept first, then the newest
 // elsewhere is moved there, then what still waits. Without an outlet the units leave from where they were promised; where
-// nothing was, from the channel's default outlet, which is flagged.
-func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quantity) {
+// nothing was, from the channel's default outlet, which is flagged. They left at the moment at, as far as anybody knows.
+func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quantity, at stock.Instant) {
 	l.fulfilled += units
 	left, onOrder := units, stock.Quantity(0)
 	for i := range l.allocations {
@@ -108,7 +108,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 			n := min(left, al.open())
 			al.fulfilled += n
 			a.unreserve(l.sku, outletID, n)
-			a.takeOff(l.sku, outletID, n)
+			a.takeOff(l.sku, outletID, n, at)
 			left, onOrder = left-n, onOrder+n
 		}
 	}
@@ -123,7 +123,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 		a.unreserve(l.sku, al.outlet, n)
 		if outletID == "" {
 			al.fulfilled += n
-			a.takeOff(l.sku, al.outlet, n)
+			a.takeOff(l.sku, al.outlet, n, at)
 			left -= n
 			continue
 		}
@@ -151,7 +151,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 			return
 		}
 	}
-	a.takeOff(l.sku, from, left)
+	a.takeOff(l.sku, from, left, at)
 	l.promise(from, left)
 	for i := range l.allocations {
 		if l.allocations[i].outlet == from {
@@ -172,28 +172,29 @@ func (a *applying) defaultOutlet(o *order) string {
 }
 
 // takeOff lowers on hand for a despatch, unless the warehouse sends a movement of its own for it.
-func (a *applying) takeOff(id, outletID string, units stock.Quantity) {
-	if units == 0 || !a.pool.settings.FulfilmentLowersOnHand {
+func (a *applying) takeOff(id, outletID string, units stock.Quantity, at stock.Instant) {
+	if units > 0 && a.pool.settings.FulfilmentLowersOnHand {
+		a.leave(id, outletID, units, at)
+	}
+}
+
+// leave lowers on hand by what left at the moment, unless the shelf was counted since: then it is counted without them.
+func (a *applying) leave(id, outletID string, units stock.Quantity, at stock.Instant) {
+	s, ou := a.pool.sku(id), a.place(outletID)
+	if s.countedAfter(ou, at) {
+		a.flag(classLate, "shipped_at", a.inTheCount(s, ou))
 		return
 	}
-	ou, known := a.pool.outlet(outletID)
-	if !known {
-		a.undeclared(outletID)
-	}
-	a.shift(a.pool.sku(id), ou, -units)
+	a.shift(s, ou, -units, at)
 }
 
 // channelDespatch moves what the channel despatched out of its own outlet, which is all that such an order does.
-func (a *applying) channelDespatch(o *order, l *line) {
+func (a *applying) channelDespatch(o *order, l *line, at stock.Instant) {
 	ch, ok := a.pool.channels[o.channel]
 	units := l.despatched() - l.fulfilled
 	if !ok || ch.def.OwnOutlet == "" || units <= 0 {
 		return
 	}
 	l.fulfilled += units
-	ou, known := a.pool.outlet(ch.def.OwnOutlet)
-	if !known {
-		a.undeclared(ch.def.OwnOutlet)
-	}
-	a.shift(a.pool.sku(l.sku), ou, -units)
+	a.leave(l.sku, ch.def.OwnOutlet, units, at)
 }

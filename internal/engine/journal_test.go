@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -54,6 +55,11 @@ func (g *journalDraw) of(ids ...string) string  { return one(g, ids) }
 func (g *journalDraw) q(hi int) stock.Quantity  { return stock.Quantity(g.n(1, hi)) }
 func (g *journalDraw) q0(hi int) stock.Quantity { return stock.Quantity(g.n(0, hi)) }
 
+// lately draws a moment of the last seconds before the next entry.
+func (g *journalDraw) lately(seconds int) stock.Instant {
+	return journalStart + stock.Instant(len(g.journal)*1_000_000-g.n(0, seconds*10)*100_000)
+}
+
 func one[T any](g *journalDraw, of []T) T { return of[g.r.IntN(len(of))] }
 
 // add journals the event as ingest would: through the codec, so that it is valid and its defaults are filled in.
@@ -92,7 +98,7 @@ func (g *journalDraw) event() record.Event {
 	case n <= 97:
 		return record.Event{Mark: &record.Mark{Pool: "p", Channel: g.of("c1", "c2", "c3"), OrdersUntil: journalStart}}
 	}
-	p := &record.Pool{Pool: "p", Ruleset: 1, Prefer: record.FewestOutlets, ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: g.likely(3)}
+	p := &record.Pool{CountWindow: one(g, []time.Duration{0, 10 * time.Second, 25 * time.Second, time.Hour}), Pool: "p", Ruleset: 1, Prefer: record.FewestOutlets, ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: g.likely(3)}
 	if g.one(2) {
 		p.ReleaseOn = record.OnArchive
 	}
@@ -104,9 +110,12 @@ func (g *journalDraw) movement() *record.Movement {
 		Pool: "p", Outlet: g.of("A", "A", "B", "B", "C", "D", "E"), SKU: g.of("x", "x", "y", "z"), Quantity: g.q(6),
 		Kind: one(g, []stock.MovementKind{
 			stock.Receipt, stock.Receipt, stock.Receipt, stock.Production, stock.Return, stock.TransferIn,
-			stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut, stock.Adjustment,
+			stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut, stock.Adjustment, stock.Count, stock.Count,
 		}),
-		OccurredAt: journalStart - stock.Instant(g.n(0, 100)),
+		OccurredAt: g.lately(30),
+	}
+	if m.Kind == stock.Count {
+		m.Quantity = g.q0(8)
 	}
 	if m.Kind == stock.Adjustment && g.one(2) {
 		m.Quantity = -m.Quantity
@@ -132,7 +141,7 @@ func (g *journalDraw) order() *record.Order {
 		Status: one(g, []record.OrderStatus{
 			record.Open, record.Open, record.Open, record.Open, record.Pending, record.Shipped, record.Cancelled, record.Cancelled, record.Archived,
 		}),
-		PlacedAt: journalStart, UpdatedAt: journalStart + stock.Instant(max(0, len(g.journal)+g.n(-3, 2))),
+		PlacedAt: journalStart, UpdatedAt: journalStart + stock.Instant(max(0, len(g.journal)+g.n(-3, 2)))*1_000_000,
 	}
 	if g.one(12) {
 		o.FulfilledBy = record.ByChannel
@@ -165,7 +174,7 @@ func (g *journalDraw) order() *record.Order {
 func (g *journalDraw) fulfilment() *record.Fulfilment {
 	f := &record.Fulfilment{
 		Pool: "p", Channel: g.of("c1", "c1", "c1", "c2", "c2", "c3"), OrderID: g.of("1", "2", "3", "4"), FulfilmentID: g.of("f1", "f2", "f3", "f4", "f5"),
-		ReportedBy: record.Warehouse, Outlet: g.of("", "A", "A", "B", "E"), ShippedAt: journalStart,
+		ReportedBy: record.Warehouse, Outlet: g.of("", "A", "A", "B", "E"), ShippedAt: g.lately(20),
 	}
 	if g.one(3) {
 		f.ReportedBy = record.ChannelReport

@@ -14,7 +14,7 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 	switch e.Event.Kind() {
 	case record.KindMovement:
 		in := e.Event.Movement
-		if x := m.sku(in.SKU); x != nil && len(x.waiting) > 0 && in.Kind.Delta(in.Quantity) > 0 {
+		if x := m.sku(in.SKU); x != nil && in.Kind.Delta(in.Quantity) > 0 {
 			m.waiters(x)
 		}
 	case record.KindOrder:
@@ -56,6 +56,9 @@ func (m *missing) sku(id string) *sku {
 	}
 	if x == nil || !x.hasListings {
 		m.keys = append(m.keys, RowKey{TableListings, m.pool.id, id})
+	}
+	if x == nil || !x.hasRecent {
+		m.keys = append(m.keys, RowKey{TableRecent, m.pool.id, id})
 	}
 	return nil
 }

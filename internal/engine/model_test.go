@@ -3,6 +3,7 @@ package engine_test
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -20,6 +21,7 @@ type model struct {
 	channels map[string]record.Channel
 	listings map[[2]string]record.Listing // by channel and SKU
 	facts    []mFact
+	rows     map[[2]string]*mRow // by SKU and outlet
 	orders   []*mOrder
 	counters map[[3]string]mCounters // by channel, SKU and location
 	told     map[[3]string]mTold
@@ -30,10 +32,15 @@ type model struct {
 	refused  []string // classes of what the present entry did not apply
 }
 
+// A fact is a movement, or what a count found, at a second.
 type mFact struct {
 	sku, outlet string
 	delta       stock.Quantity
+	at          int64
 }
+
+// A row is when a shelf was last counted, and since when its facts are remembered one by one.
+type mRow struct{ counted, floor int64 }
 
 type mCounters struct{ sold, released stock.Quantity }
 
@@ -84,8 +91,8 @@ type mAlloc struct {
 
 func newModel() *model {
 	return &model{
-		settings: record.Pool{ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true},
-		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{},
+		settings: record.Pool{ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true, CountWindow: 6 * time.Hour},
+		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{}, rows: map[[2]string]*mRow{},
 		listings: map[[2]string]record.Listing{}, counters: map[[3]string]mCounters{}, told: map[[3]string]mTold{}, heard: heard{},
 		origins: map[mOrigin]int64{}, sources: map[string]*mSource{}, eventIDs: map[[2]string]bool{},
 	}
@@ -152,17 +159,54 @@ func (m *model) movement(in *record.Movement) {
 		}
 		m.eventIDs[id] = true
 	}
+	if in.Kind == stock.Count {
+		m.count(in)
+		return
+	}
 	delta := in.Quantity
 	switch in.Kind {
 	case stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut:
 		delta = -delta
 	}
-	m.fact(in.SKU, in.Outlet, delta)
+	if !m.fact(in.SKU, in.Outlet, delta, in.OccurredAt) {
+		m.refused = append(m.refused, "late")
+	}
 }
 
-func (m *model) fact(sku, outlet string, delta stock.Quantity) {
+// fact adds a fact, unless its shelf was counted since.
+func (m *model) fact(sku, outlet string, delta stock.Quantity, at stock.Instant) bool {
 	m.known[outlet] = true
-	m.facts = append(m.facts, mFact{sku, outlet, delta})
+	r := m.row(sku, outlet)
+	f := mFact{sku, outlet, delta, int64(at) / 1e6}
+	if f.at <= r.counted {
+		return false
+	}
+	r.floor = max(r.floor, m.horizon())
+	m.facts = append(m.facts, f)
+	return true
+}
+
+func (m *model) row(sku, outlet string) *mRow {
+	key := [2]string{sku, outlet}
+	if m.rows[key] == nil {
+		m.rows[key] = &mRow{}
+	}
+	return m.rows[key]
+}
+
+func (m *model) horizon() int64 { return int64(m.clock.Add(-m.settings.CountWindow)) / 1e6 }
+
+// count takes what was counted for everything that had happened by then.
+func (m *model) count(in *record.Movement) {
+	at, r := int64(in.OccurredAt)/1e6, m.row(in.SKU, in.Outlet)
+	if at < r.counted || at < r.floor || at < m.horizon() {
+		m.refused = append(m.refused, "late")
+		return
+	}
+	m.known[in.Outlet] = true
+	m.facts = slices.DeleteFunc(m.facts, func(f mFact) bool { return f.sku == in.SKU && f.outlet == in.Outlet && f.at <= at })
+	m.facts = append(m.facts, mFact{in.SKU, in.Outlet, in.Quantity, at})
+	r.counted, r.floor = at, max(r.floor, m.horizon())
 }
 
 // What everything adds up to.
@@ -360,13 +404,13 @@ func (m *model) ledger(o *mOrder, l *mLine, in *record.Order) {
 func (m *model) target(o *mOrder, l *mLine) {
 	if o.by == record.ByChannel {
 		m.giveBack(l, l.waiting+l.open())
-		m.leaveOwnOutlet(o, l)
+		m.leaveOwnOutlet(o, l, o.updated)
 		return
 	}
 	if !o.counted {
 		return
 	}
-	m.despatch(o, l, "", min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled)
+	m.despatch(o, l, "", min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled, o.updated)
 	want := l.ordered
 	if o.status == record.Shipped || o.status == record.Archived || o.status == record.Cancelled && m.settings.ReleaseOn == record.OnCancel {
 		want = l.fulfilled
@@ -383,11 +427,11 @@ func (m *model) target(o *mOrder, l *mLine) {
 	}
 }
 
-func (m *model) leaveOwnOutlet(o *mOrder, l *mLine) {
+func (m *model) leaveOwnOutlet(o *mOrder, l *mLine, at stock.Instant) {
 	c := m.channels[o.channel]
 	if units := l.despatched() - l.fulfilled; c.OwnOutlet != "" && units > 0 {
 		l.fulfilled += units
-		m.fact(l.sku, c.OwnOutlet, -units)
+		m.fact(l.sku, c.OwnOutlet, -units, at)
 	}
 }
 
@@ -444,23 +488,23 @@ func (m *model) report(o *mOrder, in *record.Fulfilment) bool {
 			l.channelReports = min(l.channelReports+fl.Quantity, max(l.ordered, l.channelReports))
 		}
 		if o.by == record.ByChannel {
-			m.leaveOwnOutlet(o, l)
+			m.leaveOwnOutlet(o, l, in.ShippedAt)
 			continue
 		}
-		m.despatch(o, l, in.Outlet, min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled)
+		m.despatch(o, l, in.Outlet, min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled, in.ShippedAt)
 	}
 	return true
 }
 
 // despatch takes units off the shelf, one by one: from the promise at the outlet, else from the newest promise, else from
 // what waits, else from what was not wanted at all.
-func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantity) {
+func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantity, at stock.Instant) {
 	for range max(0, units) {
 		l.fulfilled++
 		from := outlet
-		if at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet && a.quantity > a.shipped }); at >= 0 {
-			l.allocs[at].shipped++
-			m.leave(l.sku, from)
+		if where := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet && a.quantity > a.shipped }); where >= 0 {
+			l.allocs[where].shipped++
+			m.leave(l.sku, from, at)
 			continue
 		}
 		newest := -1
@@ -471,7 +515,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 		}
 		if newest >= 0 && outlet == "" {
 			l.allocs[newest].shipped++
-			m.leave(l.sku, l.allocs[newest].outlet)
+			m.leave(l.sku, l.allocs[newest].outlet, at)
 			continue
 		}
 		if newest >= 0 {
@@ -490,14 +534,14 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 		if from == "" {
 			continue
 		}
-		m.leave(l.sku, from)
-		at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == from })
-		if at < 0 {
-			at = len(l.allocs)
+		m.leave(l.sku, from, at)
+		where := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == from })
+		if where < 0 {
+			where = len(l.allocs)
 			l.allocs = append(l.allocs, mAlloc{outlet: from})
 		}
-		l.allocs[at].quantity++
-		l.allocs[at].shipped++
+		l.allocs[where].quantity++
+		l.allocs[where].shipped++
 	}
 }
 
@@ -508,9 +552,9 @@ func (m *model) drop(l *mLine, i int) {
 	}
 }
 
-func (m *model) leave(sku, outlet string) {
+func (m *model) leave(sku, outlet string, at stock.Instant) {
 	if m.settings.FulfilmentLowersOnHand {
-		m.fact(sku, outlet, -1)
+		m.fact(sku, outlet, -1, at)
 	}
 }
 

@@ -7,37 +7,114 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// movement adds to or takes from the shelf. Facts may precede their catalogue: an outlet nobody declared counts from now
-// on, and is not sold.
+// maxOnHand bounds what movements may bring a shelf to, so that no sum over shelves can leave an int64.
+const maxOnHand stock.Quantity = 1_000_000_000_000_000
+
+// movement adds to or takes from the shelf, or says what is on it. Facts may precede their catalogue: an outlet nobody
+// declared counts from now on, and is not sold.
 func (a *applying) movement(m *record.Movement) {
 	if !a.pool.fresh(a.version, m, a.changes) {
 		return
 	}
-	o, known := a.pool.outlet(m.Outlet)
-	if !known {
-		a.undeclared(m.Outlet)
+	s := a.pool.sku(m.SKU)
+	if m.Kind == stock.Count {
+		a.counted(s, m)
+		return
 	}
-	a.shift(a.pool.sku(m.SKU), o, m.Kind.Delta(m.Quantity))
+	delta := m.Kind.Delta(m.Quantity)
+	if o, known := a.pool.outlets[m.Outlet]; known {
+		if s.countedAfter(o, m.OccurredAt) {
+			a.reject(classLate, "occurred_at", a.inTheCount(s, o))
+			return
+		}
+		if !a.fits(s, o, delta) {
+			return
+		}
+	}
+	a.shift(s, a.place(m.Outlet), delta, m.OccurredAt)
 }
 
-// undeclared records that an outlet exists from now on because a fact has named it.
-func (a *applying) undeclared(outletID string) {
-	a.flag(classUndeclared, "outlet", fmt.Sprintf("outlet %q is not declared: it counts and is not sold", outletID))
-	a.changes.pools = append(a.changes.pools, poolChange{a.pool, outletRow(outletID)})
+// counted sets on hand to what was counted and what has happened since. A count that is older than another, or from before
+// what is remembered, cannot be told from one that is wrong.
+func (a *applying) counted(s *sku, m *record.Movement) {
+	at, horizon := secondOf(m.OccurredAt), a.pool.horizon()
+	var known recent
+	if o, ok := a.pool.outlets[m.Outlet]; ok {
+		known = s.remembers(o)
+	}
+	switch {
+	case at < known.counted:
+		a.reject(classLate, "occurred_at", fmt.Sprintf("%q at %q was counted later, at %v", m.SKU, m.Outlet, known.counted.instant()))
+		return
+	case at < horizon, at < known.floor:
+		a.reject(classLate, "occurred_at", fmt.Sprintf("the count is older than %v: what happened since is not remembered any more",
+			max(horizon, known.floor).instant()))
+		return
+	}
+	o := a.place(m.Outlet)
+	r := s.recentAt(o)
+	r.counted = at
+	r.forget(max(at, horizon))
+	a.changes.remember(a.pool, s)
+	l := s.level(o)
+	was := l.onHand
+	l.onHand = m.Quantity + r.since(at)
+	a.pool.note(s)
+	if l.onHand == was && s.version != 0 {
+		return
+	}
+	if l.onHand > was {
+		s.freed = true
+	}
+	a.pool.count(s)
+	a.flagNegative(s, l)
+}
+
+// place returns the outlet of that id. One that nobody has heard of exists from now on because a fact has named it.
+func (a *applying) place(id string) *outlet {
+	o, known := a.pool.outlet(id)
+	if !known {
+		a.flag(classUndeclared, "outlet", fmt.Sprintf("outlet %q is not declared: it counts and is not sold", id))
+		a.changes.pools = append(a.changes.pools, poolChange{a.pool, outletRow(id)})
+	}
+	return o
+}
+
+// fits refuses a movement that would bring the shelf to a number nobody can mean.
+func (a *applying) fits(s *sku, o *outlet, delta stock.Quantity) bool {
+	if at := s.at(o); at.onHand+delta > maxOnHand || at.onHand+delta < -maxOnHand {
+		a.reject(classRefused, "quantity", fmt.Sprintf("on hand of %q at %q would be %d: more than %d is not counted",
+			s.id, o.def.Outlet, at.onHand+delta, maxOnHand))
+		return false
+	}
+	return true
+}
+
+// inTheCount says why something changes nothing any more.
+func (a *applying) inTheCount(s *sku, o *outlet) string {
+	return fmt.Sprintf("%q at %q was counted after this, at %v", s.id, o.def.Outlet, s.remembers(o).counted.instant())
 }
 
 // shift changes on hand by delta at one outlet. The shelf is right where it disagrees with us, so a negative count stands and
-// is flagged.
-func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity) {
+// is flagged. The caller has made sure that nobody has counted the shelf since.
+func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Instant) {
 	a.pool.note(s)
+	s.recentAt(o).add(secondOf(at), delta, a.pool.horizon())
+	a.changes.remember(a.pool, s)
 	l := s.level(o)
 	l.onHand += delta
 	if delta > 0 {
 		s.freed = true
 	}
 	a.pool.count(s)
-	if l.onHand < 0 && delta < 0 {
-		a.flag(classNegative, "quantity", fmt.Sprintf("on hand of %q at %q is %d", s.id, o.def.Outlet, l.onHand))
+	if delta < 0 {
+		a.flagNegative(s, l)
+	}
+}
+
+func (a *applying) flagNegative(s *sku, l *level) {
+	if l.onHand < 0 {
+		a.flag(classNegative, "quantity", fmt.Sprintf("on hand of %q at %q is %d", s.id, l.outlet.def.Outlet, l.onHand))
 	}
 }
 

@@ -271,14 +271,14 @@ func (a *applying) target(o *order, l *line) {
 		if open := l.promised() + l.waiting; open > 0 { // it was the merchant's before
 			a.release(o, l, open)
 		}
-		a.channelDespatch(o, l)
+		a.channelDespatch(o, l, o.updatedAt)
 		return
 	}
 	if !o.counted {
 		return
 	}
 	if units := l.unshipped(); units > 0 {
-		a.despatch(o, l, "", units)
+		a.despatch(o, l, "", units, o.updatedAt)
 	}
 	wanted := l.ordered
 	switch {

@@ -67,6 +67,10 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 		x.sku.packListings(p)
 		put(TableListings, x.pool, x.sku.id)
 	}
+	for _, x := range c.recents {
+		x.sku.packRecent(p)
+		put(TableRecent, x.pool, x.sku.id)
+	}
 	for _, x := range c.orders {
 		x.order.pack(p)
 		put(TableOrders, x.pool, x.order.key)
@@ -110,7 +114,7 @@ func (s *State) LoadPool(id string, rows []RowWrite) error {
 	return nil
 }
 
-// Load puts one stored row of TableStock, TableListings or TableOrders into memory; a nil value says that the row does not
+// Load puts one stored row of TableStock, TableListings, TableRecent or TableOrders into memory; a nil value says that the row does not
 // exist. A row that is already in memory is left as it is: memory is never older than the store. It keeps no slice. It
 // returns an error that wraps ErrInvariant for a row that does not decode, or whose pool was not loaded.
 func (s *State) Load(key RowKey, value []byte) error {
@@ -136,6 +140,15 @@ func (s *State) Load(key RowKey, value []byte) error {
 		x.hasListings = true
 		if value != nil {
 			return x.loadListings(key, value)
+		}
+	case TableRecent:
+		x := p.sku(key.ID)
+		if x.hasRecent {
+			return nil
+		}
+		x.hasRecent = true
+		if value != nil {
+			return p.loadRecent(x, key, value)
 		}
 	case TableOrders:
 		if _, held := p.orders[key.ID]; held {

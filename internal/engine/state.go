@@ -102,6 +102,7 @@ func (p *pool) places(ch *channel) []place {
 type sku struct {
 	id                     string
 	hasStock, hasListings  bool          // in memory, even if empty
+	hasRecent              bool          // likewise
 	indexed                bool          // in the pool's index
 	version                stock.Version // of the last change of the counts; 0: no stock row yet
 	changedAt              stock.Instant
@@ -110,7 +111,9 @@ type sku struct {
 	levels                 []level   // by outlet id
 	waiting                []waiting // first come first served
 	listings               []listing // by channel id
+	recent                 []recent  // by outlet id
 	counted, listed        bool      // changed by the run: stock row, listings row
+	remembered             bool      // likewise: recent row
 	touched, freed, offers bool      // by the entry: something changed; units became free; offers may have changed
 }
 
@@ -182,10 +185,10 @@ func (p *pool) sku(id string) *sku {
 	return s
 }
 
-// held returns the row if both its parts are in memory.
+// held returns the row if all its parts are in memory.
 func (p *pool) held(id string) (*sku, bool) {
 	s, ok := p.skus[id]
-	return s, ok && s.hasStock && s.hasListings
+	return s, ok && s.hasStock && s.hasListings && s.hasRecent
 }
 
 // note puts the SKU into the pool's index.

@@ -73,7 +73,6 @@ func TestABadRecordIsRejectedAndTheRestGoesOn(t *testing.T) {
 		{"a date in 2062", "", with(`2026-11-20`, `2062-11-20`), "refused", "movement.occurred_at", "2062-11-20T10:00:00Z, more than 5m0s ahead"},
 		{"protobuf that is JSON", stream.ContentTypeProtobuf, good, "malformed", "", ""},
 		{"JSON that is protobuf", "", "\x0a\x03\x0a\x01a", "malformed", "", "is not JSON"},
-		{"a count", "", with(`receipt`, `count`), "refused", "movement.kind", "not supported"},
 		{"a mark among movements", "", mark, "refused", "mark", "on the topic orders only"},
 		{"a later ruleset", "", `{"pool":{"pool":"acme","ruleset":9}}`, "refused", "pool.ruleset", "is not known"},
 	} {

@@ -15,6 +15,7 @@ var tableNames = [...]string{
 	engine.TableStock:    "stock",
 	engine.TableListings: "listings",
 	engine.TableOrders:   "orders",
+	engine.TableRecent:   "recent",
 }
 
 // slot begins every key of a journal partition: <prefix>{jN}:
@@ -47,14 +48,19 @@ func (s *Store) parseTableKey(partition int32, key string) (table engine.Table, 
 // field is the name of a row within its hash. SKUs are escaped because readers use them; the others are names of the
 // engine's own, which are escaped where they need it.
 func field(table engine.Table, id string) string {
-	if table == engine.TableStock || table == engine.TableListings {
+	if ofSKU(table) {
 		return stream.EscapeID(id)
 	}
 	return id
 }
 
+// ofSKU reports whether the table's rows are named by SKU.
+func ofSKU(table engine.Table) bool {
+	return table == engine.TableStock || table == engine.TableListings || table == engine.TableRecent
+}
+
 func rowID(table engine.Table, field string) string {
-	if table == engine.TableStock || table == engine.TableListings {
+	if ofSKU(table) {
 		return stream.SplitKey(field)[0]
 	}
 	return field

@@ -169,6 +169,8 @@ func tableName(t engine.Table) string {
 		return "listings"
 	case engine.TableOrders:
 		return "orders"
+	case engine.TableRecent:
+		return "recent"
 	}
 	return "unknown"
 }
