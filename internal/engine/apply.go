@@ -22,10 +22,6 @@ func defaultSettings(id string) record.Pool {
 // never holds what the rules in force do not know.
 func Refused(e *record.Event) string {
 	switch e.Kind() {
-	case record.KindMovement:
-		if e.Movement.Kind == stock.Transfer {
-			return "one-step transfers are not supported by ruleset 1 yet: send a transfer_out and a transfer_in"
-		}
 	case record.KindOrder:
 		for _, l := range e.Order.Lines {
 			if l.SKU == "" {

@@ -110,9 +110,17 @@ func (g *journalDraw) movement() *record.Movement {
 		Pool: "p", Outlet: g.of("A", "A", "B", "B", "C", "D", "E"), SKU: g.of("x", "x", "y", "z"), Quantity: g.q(6),
 		Kind: one(g, []stock.MovementKind{
 			stock.Receipt, stock.Receipt, stock.Receipt, stock.Production, stock.Return, stock.TransferIn,
-			stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut, stock.Adjustment, stock.Count, stock.Count,
+			stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut, stock.Adjustment, stock.Count, stock.Count, stock.Transfer,
 		}),
 		OccurredAt: g.lately(30),
+	}
+	if m.Kind == stock.Transfer {
+		if m.Counterpart = g.of("A", "B", "C"); m.Counterpart == m.Outlet {
+			m.Counterpart = "E"
+		}
+		if m.Outlet == m.Counterpart {
+			m.Outlet = "A"
+		}
 	}
 	if m.Kind == stock.Count {
 		m.Quantity = g.q0(8)

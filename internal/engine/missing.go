@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/shelfwire/shelfwire/internal/record"
+import (
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
 
 // Missing appends to keys the rows that Apply would need for e and that are not in memory. It is called again after they
 // were loaded, until it appends nothing: which orders an entry needs may follow from a stock row. The entry's pool must
@@ -14,7 +17,7 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 	switch e.Event.Kind() {
 	case record.KindMovement:
 		in := e.Event.Movement
-		if x := m.sku(in.SKU); x != nil && in.Kind.Delta(in.Quantity) > 0 {
+		if x := m.sku(in.SKU); x != nil && (in.Kind == stock.Transfer || in.Kind.Delta(in.Quantity) > 0) {
 			m.waiters(x)
 		}
 	case record.KindOrder:

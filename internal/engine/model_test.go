@@ -163,6 +163,13 @@ func (m *model) movement(in *record.Movement) {
 		m.count(in)
 		return
 	}
+	if in.Kind == stock.Transfer {
+		left := m.fact(in.SKU, in.Outlet, -in.Quantity, in.OccurredAt)
+		if !m.fact(in.SKU, in.Counterpart, in.Quantity, in.OccurredAt) && !left {
+			m.refused = append(m.refused, "late")
+		}
+		return
+	}
 	delta := in.Quantity
 	switch in.Kind {
 	case stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut:

@@ -21,6 +21,10 @@ func (a *applying) movement(m *record.Movement) {
 		a.counted(s, m)
 		return
 	}
+	if m.Kind == stock.Transfer {
+		a.transfer(s, m)
+		return
+	}
 	delta := m.Kind.Delta(m.Quantity)
 	if o, known := a.pool.outlets[m.Outlet]; known {
 		if s.countedAfter(o, m.OccurredAt) {
@@ -32,6 +36,41 @@ func (a *applying) movement(m *record.Movement) {
 		}
 	}
 	a.shift(s, a.place(m.Outlet), delta, m.OccurredAt)
+}
+
+// transfer moves units from one outlet to another. Where one of the two was counted since, only the other changes: the count
+// has seen its end of it.
+func (a *applying) transfer(s *sku, m *record.Movement) {
+	if m.Counterpart == "" || m.Counterpart == m.Outlet {
+		a.reject(classRefused, "counterpart", fmt.Sprintf("a transfer leads from one outlet to another, not from %q to %q", m.Outlet, m.Counterpart))
+		return
+	}
+	type end struct {
+		id    string
+		delta stock.Quantity
+		late  bool
+	}
+	ends := [2]end{{id: m.Outlet, delta: -m.Quantity}, {id: m.Counterpart, delta: m.Quantity}}
+	for i := range ends {
+		e := &ends[i]
+		if o, known := a.pool.outlets[e.id]; known {
+			if e.late = s.countedAfter(o, m.OccurredAt); !e.late && !a.fits(s, o, e.delta) {
+				return
+			}
+		}
+	}
+	if ends[0].late && ends[1].late {
+		a.reject(classLate, "occurred_at", a.inTheCount(s, a.pool.outlets[m.Outlet]))
+		return
+	}
+	for _, e := range ends {
+		o := a.place(e.id)
+		if e.late {
+			a.flag(classLate, "occurred_at", a.inTheCount(s, o))
+			continue
+		}
+		a.shift(s, o, e.delta, m.OccurredAt)
+	}
 }
 
 // counted sets on hand to what was counted and what has happened since. A count that is older than another, or from before
