@@ -96,11 +96,13 @@ type applying struct {
 	version stock.Version
 	entry   *record.JournalEntry
 	changes *Changes
+	again   []*order // lost a promise, and are decided again
 }
 
-// settle serves who waited for what the entry made free, then works out the offers of every SKU it touched.
+// settle takes back what can no longer be kept and serves who waited for what the entry made free, then works out the offers of every SKU it touched.
 func (a *applying) settle() {
 	p := a.pool
+	a.decideAgain()
 	a.serveWaiting() // touches further SKUs but frees nothing, so once is enough
 	for _, s := range p.touched {
 		if s.offers {

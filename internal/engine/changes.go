@@ -23,6 +23,7 @@ type Changes struct {
 
 	stocks, listed []skuChange
 	recents        []skuChange
+	promises       []skuChange
 	orders         []orderChange
 	origins        []originChange
 	sources        []sourceChange
@@ -94,6 +95,9 @@ func (c *Changes) Reset() {
 	for _, x := range c.recents {
 		x.sku.remembered = false
 	}
+	for _, x := range c.promises {
+		x.sku.promised = false
+	}
 	for _, x := range c.orders {
 		x.order.changed, x.order.due = false, false
 	}
@@ -110,7 +114,8 @@ func (c *Changes) Reset() {
 		p.clockDirty = false
 	}
 	*c = Changes{
-		stocks: c.stocks[:0], listed: c.listed[:0], recents: c.recents[:0], orders: c.orders[:0], origins: c.origins[:0],
+		stocks: c.stocks[:0], listed: c.listed[:0], recents: c.recents[:0], promises: c.promises[:0],
+		orders: c.orders[:0], origins: c.origins[:0],
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
@@ -159,6 +164,13 @@ func (c *Changes) remember(p *pool, s *sku) {
 	if !s.remembered {
 		s.remembered = true
 		c.recents = append(c.recents, skuChange{p, s})
+	}
+}
+
+func (c *Changes) promise(p *pool, s *sku) {
+	if !s.promised {
+		s.promised = true
+		c.promises = append(c.promises, skuChange{p, s})
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	TableListings                  // one row a SKU: its listings with their last offers
 	TableOrders                    // one row an order, id = stream.JoinKey(channel, order id)
 	TableRecent                    // one row a SKU: its last counts and recent movements
+	TablePromises                  // one row a SKU: which order lines its outlets owe units
 )
 
 // A RowKey names one state row.

@@ -107,7 +107,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 		if al := &l.allocations[i]; al.outlet == outletID && al.open() > 0 {
 			n := min(left, al.open())
 			al.fulfilled += n
-			a.unreserve(l.sku, outletID, n)
+			a.unreserve(a.pool.sku(l.sku), a.pool.outlets[outletID], o.key, l.id, n)
 			a.takeOff(l.sku, outletID, n, at)
 			left, onOrder = left-n, onOrder+n
 		}
@@ -120,7 +120,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 			continue
 		}
 		onOrder += n
-		a.unreserve(l.sku, al.outlet, n)
+		a.unreserve(a.pool.sku(l.sku), a.pool.outlets[al.outlet], o.key, l.id, n)
 		if outletID == "" {
 			al.fulfilled += n
 			a.takeOff(l.sku, al.outlet, n, at)
@@ -144,7 +144,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 	}
 	from := outletID
 	if from == "" {
-		from = a.defaultOutlet(o)
+		from = a.pool.defaultOutlet(o.channel)
 		a.flag(classNoOutlet, "fulfilment.outlet",
 			fmt.Sprintf("%d of line %q of %s left without an outlet: taken from %q", left, l.id, a.describe(o), from))
 		if from == "" {
@@ -161,11 +161,11 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 }
 
 // defaultOutlet is where units left from that nobody said it of: the channel's default outlet, else its best one.
-func (a *applying) defaultOutlet(o *order) string {
-	if ch, ok := a.pool.channels[o.channel]; ok && ch.def.DefaultOutlet != "" {
+func (p *pool) defaultOutlet(channelID string) string {
+	if ch, ok := p.channels[channelID]; ok && ch.def.DefaultOutlet != "" {
 		return ch.def.DefaultOutlet
 	}
-	if candidates := a.pool.candidates(o.channel, ""); len(candidates) > 0 {
+	if candidates := p.candidates(channelID, ""); len(candidates) > 0 {
 		return candidates[0].def.Outlet
 	}
 	return ""

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -17,8 +19,21 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 	switch e.Event.Kind() {
 	case record.KindMovement:
 		in := e.Event.Movement
-		if x := m.sku(in.SKU); x != nil && (in.Kind == stock.Transfer || in.Kind.Delta(in.Quantity) > 0) {
+		x := m.sku(in.SKU)
+		if x == nil {
+			break
+		}
+		delta := in.Kind.Delta(in.Quantity)
+		if in.Kind == stock.Count || in.Kind == stock.Transfer || delta > 0 {
 			m.waiters(x)
+		}
+		if o, ok := p.outlets[in.Outlet]; ok {
+			onHand := x.at(o).onHand + delta
+			if in.Kind == stock.Count {
+				known := x.remembers(o)
+				onHand = in.Quantity + known.since(secondOf(in.OccurredAt))
+			}
+			m.losers(x, o, onHand)
 		}
 	case record.KindOrder:
 		o, held := m.order(OrderID(e.Event.Order.Channel, e.Event.Order.OrderID))
@@ -26,12 +41,23 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 			break
 		}
 		m.linesOf(o)
+		var units stock.Quantity
 		for _, l := range e.Event.Order.Lines {
 			m.skuAndWaiters(l.SKU)
+			units += l.Fulfilled
+			if e.Event.Order.Status == record.Shipped {
+				units += l.Quantity
+			}
 		}
+		m.leaving(e.Event.Order.Channel, o, e.Event.Order.Lines, units, "")
 	case record.KindFulfilment:
 		if o, held := m.order(OrderID(e.Event.Fulfilment.Channel, e.Event.Fulfilment.OrderID)); held {
 			m.linesOf(o)
+			var units stock.Quantity
+			for _, l := range e.Event.Fulfilment.Lines {
+				units += l.Quantity
+			}
+			m.leaving(e.Event.Fulfilment.Channel, o, nil, units, e.Event.Fulfilment.Outlet)
 		}
 	case record.KindListing:
 		m.skuAndWaiters(e.Event.Listing.SKU)
@@ -62,6 +88,9 @@ func (m *missing) sku(id string) *sku {
 	}
 	if x == nil || !x.hasRecent {
 		m.keys = append(m.keys, RowKey{TableRecent, m.pool.id, id})
+	}
+	if x == nil || !x.hasPromises {
+		m.keys = append(m.keys, RowKey{TablePromises, m.pool.id, id})
 	}
 	return nil
 }
@@ -102,4 +131,64 @@ func (m *missing) waiters(x *sku) {
 			m.sku(o.lines[i].sku)
 		}
 	}
+}
+
+// leaving asks for whoever may lose a promise when units of the order leave: more than what is promised to it where they leave
+// from. It asks for too many rather than too few.
+func (m *missing) leaving(channelID string, o *order, lines []record.OrderLine, units stock.Quantity, outletID string) {
+	from := []string{outletID, m.pool.defaultOutlet(channelID)}
+	if ch, ok := m.pool.channels[channelID]; ok {
+		from = append(from, ch.def.OwnOutlet)
+	}
+	skus := make([]string, 0, len(lines))
+	for _, l := range lines {
+		skus = append(skus, l.SKU)
+	}
+	if o != nil {
+		for i := range o.lines {
+			l := &o.lines[i]
+			skus = append(skus, l.sku)
+			units += l.unshipped()
+			for _, al := range l.allocations {
+				from = append(from, al.outlet)
+			}
+		}
+		for i := range o.fulfilments {
+			if early := o.fulfilments[i].early; early != nil {
+				from = append(from, early.Outlet)
+				for _, l := range early.Lines {
+					units += l.Quantity
+				}
+			}
+		}
+	}
+	if units == 0 {
+		return
+	}
+	for _, id := range skus {
+		x, held := m.pool.held(id)
+		if !held {
+			continue // asked for already
+		}
+		for i := range x.levels {
+			if l := &x.levels[i]; slices.Contains(from, l.outlet.def.Outlet) {
+				m.losers(x, l.outlet, l.onHand-units)
+			}
+		}
+	}
+}
+
+// losers asks for the orders whose promises go when the outlet has only so many units on hand, and for the SKUs of all their
+// lines, since they are decided again.
+func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
+	l := x.at(o)
+	x.newest(o, l.short(onHand), func(pr promise, _ stock.Quantity) {
+		loser, held := m.order(pr.order)
+		if !held || loser == nil {
+			return
+		}
+		for i := range loser.lines {
+			m.sku(loser.lines[i].sku)
+		}
+	})
 }

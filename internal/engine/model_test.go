@@ -15,6 +15,7 @@ import (
 type model struct {
 	clock    stock.Instant
 	entry    int
+	decision int
 	settings record.Pool
 	outlets  map[string]record.Outlet // declared ones
 	known    map[string]bool          // and those that a fact has named
@@ -87,6 +88,7 @@ type mLine struct {
 type mAlloc struct {
 	outlet            string
 	quantity, shipped stock.Quantity
+	when              []int // which decision each of the open units is of, the newest last
 }
 
 func newModel() *model {
@@ -130,6 +132,7 @@ func (m *model) fold(e *record.JournalEntry) {
 	case ev.Pool != nil:
 		m.settings = *ev.Pool
 	}
+	m.takeBack()
 	m.serveWaiting()
 	m.tell()
 }
@@ -450,6 +453,7 @@ func (m *model) giveBack(l *mLine, units stock.Quantity) {
 	for i := len(l.allocs) - 1; i >= 0; i-- {
 		n := min(units, l.allocs[i].quantity-l.allocs[i].shipped)
 		l.allocs[i].quantity -= n
+		l.allocs[i].when = l.allocs[i].when[:len(l.allocs[i].when)-int(n)]
 		units -= n
 	}
 	l.allocs = slices.DeleteFunc(l.allocs, func(a mAlloc) bool { return a.quantity == 0 })
@@ -510,7 +514,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 		l.fulfilled++
 		from := outlet
 		if where := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet && a.quantity > a.shipped }); where >= 0 {
-			l.allocs[where].shipped++
+			l.allocs[where].ship()
 			m.leave(l.sku, from, at)
 			continue
 		}
@@ -521,7 +525,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 			}
 		}
 		if newest >= 0 && outlet == "" {
-			l.allocs[newest].shipped++
+			l.allocs[newest].ship()
 			m.leave(l.sku, l.allocs[newest].outlet, at)
 			continue
 		}
@@ -554,6 +558,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 
 func (m *model) drop(l *mLine, i int) {
 	l.allocs[i].quantity--
+	l.allocs[i].when = l.allocs[i].when[:len(l.allocs[i].when)-1]
 	if l.allocs[i].quantity == 0 {
 		l.allocs = slices.Delete(l.allocs, i, i+1)
 	}
@@ -629,14 +634,44 @@ func (m *model) allocateLines(o *mOrder, pin string) {
 			if l.pin != pin || l.waiting == 0 {
 				continue
 			}
-			if at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet }); at >= 0 {
-				l.allocs[at].quantity += l.waiting
-			} else {
-				l.allocs = append(l.allocs, mAlloc{outlet: outlet, quantity: l.waiting})
+			at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet })
+			if at < 0 {
+				at = len(l.allocs)
+				l.allocs = append(l.allocs, mAlloc{outlet: outlet})
 			}
-			l.waiting = 0
+			m.decision++
+			for ; l.waiting > 0; l.waiting-- {
+				l.allocs[at].quantity++
+				l.allocs[at].when = append(l.allocs[at].when, m.decision)
+			}
 		}
 		return
+	}
+}
+
+func (a *mAlloc) ship() {
+	a.shipped++
+	a.when = a.when[:len(a.when)-1]
+}
+
+// takeBack takes units back one by one, of the newest decision first, until no shelf has promised more than it holds.
+func (m *model) takeBack() {
+	for _, sku := range []string{"x", "y", "z"} {
+		for outlet := range m.known {
+			for m.reserved(sku, outlet) > max(0, m.onHand(sku, outlet)) {
+				var of *mLine
+				at, newest := 0, 0
+				m.eachLine(func(_ *mOrder, l *mLine) {
+					for i, a := range l.allocs {
+						if l.sku == sku && a.outlet == outlet && len(a.when) > 0 && a.when[len(a.when)-1] > newest {
+							of, at, newest = l, i, a.when[len(a.when)-1]
+						}
+					}
+				})
+				m.drop(of, at)
+				of.waiting++
+			}
+		}
 	}
 }
 

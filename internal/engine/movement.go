@@ -104,6 +104,8 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 	}
 	if l.onHand > was {
 		s.freed = true
+	} else {
+		s.less = true
 	}
 	a.pool.count(s)
 	a.flagNegative(s, l)
@@ -147,6 +149,7 @@ func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Insta
 	}
 	a.pool.count(s)
 	if delta < 0 {
+		s.less = true
 		a.flagNegative(s, l)
 	}
 }

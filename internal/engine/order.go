@@ -290,7 +290,11 @@ func (a *applying) target(o *order, l *line) {
 	open := l.promised() + l.waiting
 	switch need := wanted - l.fulfilled - open; {
 	case need > 0:
-		a.await(o, l, need)
+		since := l.since
+		if l.waiting == 0 {
+			since = a.version
+		}
+		a.await(o, l, need, since)
 		a.demand(l.sku, need)
 	case need < 0:
 		a.release(o, l, min(-need, open)) // less is wanted than has left already: nothing but what is open comes back
@@ -305,11 +309,9 @@ func (a *applying) demand(id string, delta stock.Quantity) {
 	a.pool.count(s)
 }
 
-// await puts units of the line at the end of its SKU's queue, or adds them to where it stands there already.
-func (a *applying) await(o *order, l *line, units stock.Quantity) {
-	if l.waiting == 0 {
-		l.since = a.version
-	}
+// await puts units of the line into its SKU's queue, or adds them to where it stands there already.
+func (a *applying) await(o *order, l *line, units stock.Quantity, since stock.Version) {
+	l.since = since
 	l.waiting += units
 	s := a.pool.sku(l.sku)
 	a.pool.count(s)
@@ -319,7 +321,7 @@ func (a *applying) await(o *order, l *line, units stock.Quantity) {
 			return
 		}
 	}
-	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, quantity: units})
+	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, quantity: l.waiting})
 }
 
 // pin tells the queue that the line may be served by another outlet than before.
@@ -365,20 +367,8 @@ func (a *applying) release(o *order, l *line, units stock.Quantity) {
 			continue
 		}
 		units -= back
-		al.quantity -= back
-		a.unreserve(l.sku, al.outlet, back)
-		if al.quantity == 0 {
-			l.allocations = slices.Delete(l.allocations, i, i+1)
-		}
+		a.giveBack(o, l, al.outlet, back)
 	}
-}
-
-func (a *applying) unreserve(id, outletID string, units stock.Quantity) {
-	s := a.pool.sku(id)
-	ou, _ := a.pool.outlet(outletID)
-	s.level(ou).reserved -= units
-	s.freed = true
-	a.pool.count(s)
 }
 
 // allocate looks for outlets for whatever of the order waits: lines that name their outlet each at that one, the rest
@@ -444,9 +434,7 @@ func (a *applying) allocateGroup(o *order, pin string) bool {
 		units := l.waiting
 		a.unawait(o, l, units)
 		l.promise(chosen.def.Outlet, units)
-		s := a.pool.sku(l.sku)
-		s.level(chosen).reserved += units
-		a.pool.count(s)
+		a.reserve(a.pool.sku(l.sku), chosen, o.key, l.id, units)
 	}
 	return true
 }
@@ -465,7 +453,7 @@ func (l *line) promise(outletID string, units stock.Quantity) {
 // serveWaiting gives what became free of the touched SKUs to the orders that wait for them, first come first served over all
 // of them: an order that waits for two SKUs must not pass one that has waited longer for one of these.
 func (a *applying) serveWaiting() {
-	var orders []*order
+	orders := slices.Clone(a.again)
 	for _, s := range a.pool.touched {
 		if s.freed && len(s.waiting) > 0 && s.anyFree() {
 			for _, w := range s.waiting {
@@ -483,7 +471,11 @@ func (a *applying) serveWaiting() {
 		return strings.Compare(x.key, y.key)
 	})
 	for _, o := range slices.Compact(orders) {
-		if a.anyFreeFor(o) && a.allocate(o) {
+		lost := slices.Contains(a.again, o)
+		if lost {
+			o.decision = record.Decision{} // it is over: say what came of it
+		}
+		if (lost || a.anyFreeFor(o)) && a.allocate(o) || lost {
 			a.stamp(o)
 		}
 	}

@@ -118,14 +118,13 @@ func compareWithModel(journal []record.JournalEntry) error {
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", i, err)
 		}
-		before := maps.Clone(said.orders)
 		said.add(&out)
 		for _, check := range []func() error{
 			func() error { return sameRejections(m, &out) },
 			func() error { return said.sameCounts(m) },
 			func() error { return said.sameOrders(m) },
 			func() error { return said.sameOffers(m) },
-			func() error { return said.invariants(&out, before) },
+			func() error { return said.invariants(&out) },
 		} {
 			if err := check(); err != nil {
 				return fmt.Errorf("entry %d: %w", i, err)
@@ -260,10 +259,9 @@ func (s *spoken) sameOffers(m *model) error {
 }
 
 // invariants checks what DESIGN §5 calls always true, on the outputs alone.
-func (s *spoken) invariants(out *enginetest.Outputs, before map[[2]string]record.Allocation) error {
+func (s *spoken) invariants(out *enginetest.Outputs) error {
 	type shelf struct{ sku, outlet string }
 	open, onOrder := map[shelf]stock.Quantity{}, map[string]stock.Quantity{}
-	grown := map[shelf]bool{}
 	for key, o := range s.orders {
 		for _, l := range o.Lines {
 			units := l.Waiting
@@ -271,9 +269,6 @@ func (s *spoken) invariants(out *enginetest.Outputs, before map[[2]string]record
 				left := a.Quantity - a.Fulfilled
 				units += left
 				open[shelf{l.SKU, a.Outlet}] += left
-				if left > openBefore(before[key], l.LineID, l.SKU, a.Outlet) {
-					grown[shelf{l.SKU, a.Outlet}] = true
-				}
 				if left < 0 || a.Fulfilled < 0 {
 					return fmt.Errorf("order %v line %s: %+v", key, l.LineID, a)
 				}
@@ -295,7 +290,7 @@ func (s *spoken) invariants(out *enginetest.Outputs, before map[[2]string]record
 			if l.Reserved != open[at] {
 				return fmt.Errorf("%v: %d reserved, the orders say %d", at, l.Reserved, open[at])
 			}
-			if grown[at] && l.Reserved > l.OnHand {
+			if l.Reserved > max(0, l.OnHand) {
 				return fmt.Errorf("%v: promised %d of %d on hand", at, l.Reserved, l.OnHand)
 			}
 			delete(open, at)
@@ -314,20 +309,6 @@ func (s *spoken) invariants(out *enginetest.Outputs, before map[[2]string]record
 		}
 	}
 	return nil
-}
-
-func openBefore(o record.Allocation, line, sku, outlet string) stock.Quantity {
-	for _, l := range o.Lines {
-		if l.LineID != line || l.SKU != sku {
-			continue
-		}
-		for _, a := range l.Allocations {
-			if a.Outlet == outlet {
-				return a.Quantity - a.Fulfilled
-			}
-		}
-	}
-	return 0
 }
 
 // offerAddsUp works the offer out from the numbers that it carries.

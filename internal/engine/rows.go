@@ -71,6 +71,14 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 		x.sku.packRecent(p)
 		put(TableRecent, x.pool, x.sku.id)
 	}
+	for _, x := range c.promises {
+		if len(x.sku.promises) == 0 {
+			f(RowWrite{RowKey{TablePromises, x.pool.id, x.sku.id}, nil})
+			continue
+		}
+		x.sku.packPromises(p)
+		put(TablePromises, x.pool, x.sku.id)
+	}
 	for _, x := range c.orders {
 		x.order.pack(p)
 		put(TableOrders, x.pool, x.order.key)
@@ -114,7 +122,7 @@ func (s *State) LoadPool(id string, rows []RowWrite) error {
 	return nil
 }
 
-// Load puts one stored row of TableStock, TableListings, TableRecent or TableOrders into memory; a nil value says that the row does not
+// Load puts one stored row of TableStock, TableListings, TableRecent, TablePromises or TableOrders into memory; a nil value says that the row does not
 // exist. A row that is already in memory is left as it is: memory is never older than the store. It keeps no slice. It
 // returns an error that wraps ErrInvariant for a row that does not decode, or whose pool was not loaded.
 func (s *State) Load(key RowKey, value []byte) error {
@@ -149,6 +157,15 @@ func (s *State) Load(key RowKey, value []byte) error {
 		x.hasRecent = true
 		if value != nil {
 			return p.loadRecent(x, key, value)
+		}
+	case TablePromises:
+		x := p.sku(key.ID)
+		if x.hasPromises {
+			return nil
+		}
+		x.hasPromises = true
+		if value != nil {
+			return p.loadPromises(x, key, value)
 		}
 	case TableOrders:
 		if _, held := p.orders[key.ID]; held {

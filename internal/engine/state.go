@@ -102,7 +102,7 @@ func (p *pool) places(ch *channel) []place {
 type sku struct {
 	id                     string
 	hasStock, hasListings  bool          // in memory, even if empty
-	hasRecent              bool          // likewise
+	hasRecent, hasPromises bool          // likewise
 	indexed                bool          // in the pool's index
 	version                stock.Version // of the last change of the counts; 0: no stock row yet
 	changedAt              stock.Instant
@@ -112,9 +112,11 @@ type sku struct {
 	waiting                []waiting // first come first served
 	listings               []listing // by channel id
 	recent                 []recent  // by outlet id
+	promises               []promise // in the order they were made
 	counted, listed        bool      // changed by the run: stock row, listings row
-	remembered             bool      // likewise: recent row
+	remembered, promised   bool      // likewise: recent row, promises row
 	touched, freed, offers bool      // by the entry: something changed; units became free; offers may have changed
+	less                   bool      // by the entry: less is on hand somewhere
 }
 
 // A level is what one outlet holds of the SKU and has promised.
@@ -188,7 +190,7 @@ func (p *pool) sku(id string) *sku {
 // held returns the row if all its parts are in memory.
 func (p *pool) held(id string) (*sku, bool) {
 	s, ok := p.skus[id]
-	return s, ok && s.hasStock && s.hasListings && s.hasRecent
+	return s, ok && s.hasStock && s.hasListings && s.hasRecent && s.hasPromises
 }
 
 // note puts the SKU into the pool's index.

@@ -16,6 +16,7 @@ var tableNames = [...]string{
 	engine.TableListings: "listings",
 	engine.TableOrders:   "orders",
 	engine.TableRecent:   "recent",
+	engine.TablePromises: "promises",
 }
 
 // slot begins every key of a journal partition: <prefix>{jN}:
@@ -56,7 +57,11 @@ func field(table engine.Table, id string) string {
 
 // ofSKU reports whether the table's rows are named by SKU.
 func ofSKU(table engine.Table) bool {
-	return table == engine.TableStock || table == engine.TableListings || table == engine.TableRecent
+	switch table {
+	case engine.TableStock, engine.TableListings, engine.TableRecent, engine.TablePromises:
+		return true
+	}
+	return false
 }
 
 func rowID(table engine.Table, field string) string {

@@ -171,6 +171,8 @@ func tableName(t engine.Table) string {
 		return "orders"
 	case engine.TableRecent:
 		return "recent"
+	case engine.TablePromises:
+		return "promises"
 	}
 	return "unknown"
 }
