@@ -32,7 +32,7 @@ func Refused(e *record.Event) string {
 		if e.Pool.Ruleset > Ruleset {
 			return fmt.Sprintf("ruleset %d is not known: the newest is %d", e.Pool.Ruleset, Ruleset)
 		}
-	case record.KindKit, record.KindDecline, record.KindReassign, record.KindRefresh:
+	case record.KindKit, record.KindRefresh:
 		return "this kind of event is not supported by ruleset 1 yet"
 	}
 	return ""
@@ -75,6 +75,10 @@ func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error
 		a.order(e.Event.Order)
 	case record.KindFulfilment:
 		a.fulfilment(e.Event.Fulfilment)
+	case record.KindDecline:
+		a.decline(e.Event.Decline)
+	case record.KindReassign:
+		a.reassign(e.Event.Reassign)
 	case record.KindMark:
 		a.mark(e.Event.Mark)
 	case record.KindOutlet:

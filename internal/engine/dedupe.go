@@ -207,8 +207,12 @@ func (p *pool) fresh(v stock.Version, m *record.Movement, c *Changes) bool {
 		c.reject(v, p.id, classDuplicate, "event_id", fmt.Sprintf("event_id %q was seen before", m.EventID))
 		return false
 	}
-	entry := seenID{id: id, at: p.clock, version: v}
-	p.seen.add(entry)
-	c.seen = append(c.seen, seenChange{pool: p, id: id, at: entry.at, version: v})
+	p.remember(id, v, c)
 	return true
+}
+
+// remember puts an event id into the window.
+func (p *pool) remember(id string, v stock.Version, c *Changes) {
+	p.seen.add(seenID{id: id, at: p.clock, version: v})
+	c.seen = append(c.seen, seenChange{pool: p, id: id, at: p.clock, version: v})
 }

@@ -87,8 +87,18 @@ func (g *journalDraw) event() record.Event {
 		return record.Event{Movement: g.movement()}
 	case n <= 65:
 		return record.Event{Order: g.order()}
-	case n <= 80:
+	case n <= 74:
 		return record.Event{Fulfilment: g.fulfilment()}
+	case n <= 77:
+		return record.Event{Decline: &record.Decline{
+			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: g.of("c1", "c2"), OrderID: g.of("1", "2", "3", "4"),
+			LineID: g.of("1", "1", "2", "3"), Outlet: g.of("A", "A", "B"), Quantity: g.q(2), Reason: "damaged",
+		}}
+	case n <= 80:
+		return record.Event{Reassign: &record.Reassign{
+			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: g.of("c1", "c2"), OrderID: g.of("1", "2", "3", "4"),
+			LineID: g.of("1", "1", "2", "3"), From: g.of("A", "B"), To: g.of("C", "C", "D"), Quantity: g.q(2),
+		}}
 	case n <= 85:
 		return record.Event{Outlet: g.outlet(g.of("A", "B", "C", "D", "E"))}
 	case n <= 90:

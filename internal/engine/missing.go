@@ -59,6 +59,14 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 			}
 			m.leaving(e.Event.Fulfilment.Channel, o, nil, units, e.Event.Fulfilment.Outlet)
 		}
+	case record.KindDecline:
+		if o, held := m.order(OrderID(e.Event.Decline.Channel, e.Event.Decline.OrderID)); held {
+			m.linesOf(o)
+		}
+	case record.KindReassign:
+		if o, held := m.order(OrderID(e.Event.Reassign.Channel, e.Event.Reassign.OrderID)); held {
+			m.linesOf(o)
+		}
 	case record.KindListing:
 		m.skuAndWaiters(e.Event.Listing.SKU)
 	case record.KindOutlet, record.KindChannel:

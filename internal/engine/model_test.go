@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -78,6 +79,7 @@ type mOrder struct {
 
 type mLine struct {
 	id, sku, pin, location                              string
+	declined                                            map[string]bool
 	ordered, channelTotal, channelReports, warehouseSum stock.Quantity
 	fulfilled, waiting                                  stock.Quantity
 	since                                               int // the entry since which it waits
@@ -118,6 +120,10 @@ func (m *model) fold(e *record.JournalEntry) {
 		m.order(ev.Order, e.EntryTime)
 	case ev.Fulfilment != nil:
 		m.fulfilment(ev.Fulfilment)
+	case ev.Decline != nil:
+		m.decline(ev.Decline)
+	case ev.Reassign != nil:
+		m.reassign(ev.Reassign)
 	case ev.Mark != nil:
 		if _, ok := m.channels[ev.Mark.Channel]; !ok {
 			m.refused = append(m.refused, "refused")
@@ -357,7 +363,7 @@ func (m *model) snapshotLine(o *mOrder, in *record.Order, il *record.OrderLine) 
 	}
 	location := m.location(o.channel, il.Location)
 	if l == nil {
-		l = &mLine{id: il.LineID, sku: il.SKU, location: location}
+		l = &mLine{id: il.LineID, sku: il.SKU, location: location, declined: map[string]bool{}}
 		o.lines = append(o.lines, l)
 	}
 	if l.location != location {
@@ -538,7 +544,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 			from = m.channels[o.channel].DefaultOutlet
 		}
 		if from == "" {
-			if c := m.candidates(o.channel, ""); len(c) > 0 {
+			if c := m.candidates(o.channel, "", nil); len(c) > 0 {
 				from = c[0]
 			}
 		}
@@ -577,7 +583,7 @@ func (m *model) fulfils(id string) bool {
 	return ok && !o.Deleted && !o.ChannelOwned && o.FulfilsOrders
 }
 
-func (m *model) candidates(channel, pin string) []string {
+func (m *model) candidates(channel, pin string, declined map[string]bool) []string {
 	c, ok := m.channels[channel]
 	ids := c.Outlets
 	switch {
@@ -590,7 +596,7 @@ func (m *model) candidates(channel, pin string) []string {
 	}
 	var able []string
 	for _, id := range ids {
-		if m.fulfils(id) && !slices.Contains(able, id) {
+		if m.fulfils(id) && !declined[id] && !slices.Contains(able, id) {
 			able = append(able, id)
 		}
 	}
@@ -604,25 +610,28 @@ func (m *model) allocate(o *mOrder) {
 	if o.status != record.Pending && o.status != record.Open {
 		return
 	}
-	var pins []string
-	for _, l := range o.lines {
-		if l.waiting > 0 && !slices.Contains(pins, l.pin) {
-			pins = append(pins, l.pin)
+	done := map[*mLine]bool{}
+	for _, first := range o.lines {
+		if first.waiting == 0 || done[first] {
+			continue
 		}
-	}
-	for _, pin := range pins {
-		m.allocateLines(o, pin)
+		var group []*mLine
+		for _, l := range o.lines {
+			if l.waiting > 0 && l.pin == first.pin && maps.Equal(l.declined, first.declined) {
+				group = append(group, l)
+				done[l] = true
+			}
+		}
+		m.allocateLines(o, group)
 	}
 }
 
-func (m *model) allocateLines(o *mOrder, pin string) {
+func (m *model) allocateLines(o *mOrder, group []*mLine) {
 	need := map[string]stock.Quantity{}
-	for _, l := range o.lines {
-		if l.pin == pin {
-			need[l.sku] += l.waiting
-		}
+	for _, l := range group {
+		need[l.sku] += l.waiting
 	}
-	for _, outlet := range m.candidates(o.channel, pin) {
+	for _, outlet := range m.candidates(o.channel, group[0].pin, group[0].declined) {
 		fits := true
 		for sku, units := range need {
 			fits = fits && (units == 0 || m.onHand(sku, outlet)-m.reserved(sku, outlet) >= units)
@@ -630,20 +639,9 @@ func (m *model) allocateLines(o *mOrder, pin string) {
 		if !fits {
 			continue
 		}
-		for _, l := range o.lines {
-			if l.pin != pin || l.waiting == 0 {
-				continue
-			}
-			at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet })
-			if at < 0 {
-				at = len(l.allocs)
-				l.allocs = append(l.allocs, mAlloc{outlet: outlet})
-			}
-			m.decision++
-			for ; l.waiting > 0; l.waiting-- {
-				l.allocs[at].quantity++
-				l.allocs[at].when = append(l.allocs[at].when, m.decision)
-			}
+		for _, l := range group {
+			m.give(l, outlet, l.waiting)
+			l.waiting = 0
 		}
 		return
 	}
@@ -652,6 +650,73 @@ func (m *model) allocateLines(o *mOrder, pin string) {
 func (a *mAlloc) ship() {
 	a.shipped++
 	a.when = a.when[:len(a.when)-1]
+}
+
+func (m *model) decline(in *record.Decline) {
+	l, at := m.promised("decline", in.EventID, in.Channel, in.OrderID, in.LineID, in.Outlet, in.Quantity)
+	if l == nil {
+		return
+	}
+	m.eventIDs[[2]string{"decline/", in.EventID}] = true
+	l.declined[in.Outlet] = true
+	m.takeFrom(l, at, in.Quantity)
+	l.waiting += in.Quantity
+}
+
+func (m *model) reassign(in *record.Reassign) {
+	l, at := m.promised("reassign", in.EventID, in.Channel, in.OrderID, in.LineID, in.From, in.Quantity)
+	if l == nil {
+		return
+	}
+	if in.From == in.To || !m.fulfils(in.To) || m.onHand(l.sku, in.To)-m.reserved(l.sku, in.To) < in.Quantity {
+		m.refused = append(m.refused, "refused")
+		return
+	}
+	m.eventIDs[[2]string{"reassign/", in.EventID}] = true
+	m.takeFrom(l, at, in.Quantity)
+	m.give(l, in.To, in.Quantity)
+}
+
+func (m *model) takeFrom(l *mLine, at int, units stock.Quantity) {
+	a := &l.allocs[at]
+	for range units {
+		a.quantity--
+		a.when = a.when[:len(a.when)-1]
+	}
+	l.allocs = slices.DeleteFunc(l.allocs, func(a mAlloc) bool { return a.quantity == 0 })
+}
+
+// promised returns the line and which of its allocations owes it the units.
+func (m *model) promised(kind, event, channel, order, line, outlet string, units stock.Quantity) (*mLine, int) {
+	if m.eventIDs[[2]string{kind + "/", event}] {
+		m.refused = append(m.refused, "duplicate")
+		return nil, 0
+	}
+	if o := m.find(channel, order); o != nil && o.seen {
+		if l := o.line(line); l != nil {
+			for i, a := range l.allocs {
+				if a.outlet == outlet && a.quantity-a.shipped >= units {
+					return l, i
+				}
+			}
+		}
+	}
+	m.refused = append(m.refused, "refused")
+	return nil, 0
+}
+
+// give promises units of one decision to the line.
+func (m *model) give(l *mLine, outlet string, units stock.Quantity) {
+	at := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet })
+	if at < 0 {
+		at = len(l.allocs)
+		l.allocs = append(l.allocs, mAlloc{outlet: outlet})
+	}
+	m.decision++
+	for range units {
+		l.allocs[at].quantity++
+		l.allocs[at].when = append(l.allocs[at].when, m.decision)
+	}
 }
 
 // takeBack takes units back one by one, of the newest decision first, until no shelf has promised more than it holds.
@@ -759,7 +824,7 @@ func (m *model) tellOne(l *record.Listing, c *record.Channel, location string, o
 		if ol.sku != l.SKU || ol.waiting == 0 {
 			return
 		}
-		able := m.candidates(o.channel, ol.pin)
+		able := m.candidates(o.channel, ol.pin, ol.declined)
 		if len(able) > 0 && !slices.ContainsFunc(able, func(id string) bool { return !slices.Contains(those, id) }) {
 			sum -= ol.waiting
 		}

@@ -113,7 +113,7 @@ func availableAt(s *sku, outlets outletSet, into *[]record.OfferOutlet) stock.Qu
 func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
 	var sum stock.Quantity
 	for _, w := range s.waiting {
-		candidates := a.pool.candidates(w.channel, w.outlet)
+		candidates := a.pool.candidates(w.channel, w.outlet, w.declined)
 		only := len(candidates) > 0
 		for _, o := range candidates {
 			if !outlets.has(o) {

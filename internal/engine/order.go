@@ -37,8 +37,9 @@ type order struct {
 // despatched is kept apart, since each tells of the same parcels under its own name: the largest of them counts.
 type line struct {
 	id, sku        string
-	location       string // the channel's, at which its counters stand
-	outlet         string // the only one that may serve it, "" for any
+	location       string   // the channel's, at which its counters stand
+	outlet         string   // the only one that may serve it, "" for any
+	declined       []string // outlets that did not find it, by id
 	ordered        stock.Quantity
 	byChannel      stock.Quantity // despatched, as the channel's snapshots say in total
 	byReports      stock.Quantity // despatched, summed over the channel's own reports
@@ -198,7 +199,7 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 		}
 		if stored.outlet != l.Outlet {
 			stored.outlet = l.Outlet
-			a.pin(o, stored)
+			a.describeWaiting(o, stored)
 		}
 		stored.ordered = l.Quantity
 		stored.byChannel = max(stored.byChannel, l.Fulfilled)
@@ -317,22 +318,22 @@ func (a *applying) await(o *order, l *line, units stock.Quantity, since stock.Ve
 	a.pool.count(s)
 	for i := range s.waiting {
 		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
-			w.quantity, w.outlet = l.waiting, l.outlet
+			w.quantity = l.waiting
 			return
 		}
 	}
-	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, quantity: l.waiting})
+	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, declined: l.declined, quantity: l.waiting})
 }
 
-// pin tells the queue that the line may be served by another outlet than before.
-func (a *applying) pin(o *order, l *line) {
+// describeWaiting tells the queue that the line may be served by other outlets than before.
+func (a *applying) describeWaiting(o *order, l *line) {
 	if l.waiting == 0 {
 		return
 	}
 	s := a.pool.sku(l.sku)
 	for i := range s.waiting {
 		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
-			w.outlet = l.outlet
+			w.outlet, w.declined = l.outlet, l.declined
 			a.pool.count(s)
 		}
 	}
@@ -371,34 +372,39 @@ func (a *applying) release(o *order, l *line, units stock.Quantity) {
 	}
 }
 
-// allocate looks for outlets for whatever of the order waits: lines that name their outlet each at that one, the rest
-// together. It reports whether anything was promised.
+// allocate looks for outlets for whatever of the order waits: lines that the same outlets may serve together. It reports whether anything was promised.
 func (a *applying) allocate(o *order) bool {
 	if o.status != record.Pending && o.status != record.Open {
 		return false
 	}
 	served := false
-	pins := make([]string, 0, 1)
+	groups := make([]*line, 0, 1) // the first line of each
 	for i := range o.lines {
-		if l := &o.lines[i]; l.waiting > 0 && !slices.Contains(pins, l.outlet) {
-			pins = append(pins, l.outlet)
+		if l := &o.lines[i]; l.waiting > 0 && !slices.ContainsFunc(groups, l.servedLike) {
+			groups = append(groups, l)
 		}
 	}
-	for _, pin := range pins {
-		if a.allocateGroup(o, pin) {
+	for _, first := range groups {
+		if a.allocateGroup(o, first) {
 			served = true
 		}
 	}
 	return served
 }
 
-func (a *applying) allocateGroup(o *order, pin string) bool {
+// servedLike reports whether the same outlets may serve the two lines.
+func (l *line) servedLike(other *line) bool {
+	return l.outlet == other.outlet && slices.Equal(l.declined, other.declined)
+}
+
+// allocateGroup looks for outlets for what waits of the lines that are served like first.
+func (a *applying) allocateGroup(o *order, first *line) bool {
 	var needs []allocation.Need
 	var lines []*line
 	var skus []*sku
 	for i := range o.lines {
 		l := &o.lines[i]
-		if l.waiting == 0 || l.outlet != pin {
+		if l.waiting == 0 || !l.servedLike(first) {
 			continue
 		}
 		s := a.pool.sku(l.sku)
@@ -410,7 +416,7 @@ func (a *applying) allocateGroup(o *order, pin string) bool {
 		needs = append(needs, allocation.Need{LineID: l.id, SKU: at, Quantity: l.waiting})
 		lines = append(lines, l)
 	}
-	candidates := a.pool.candidates(o.channel, pin)
+	candidates := a.pool.candidates(o.channel, first.outlet, first.declined)
 	outlets := make([]allocation.Outlet, len(candidates))
 	for i, ou := range candidates {
 		outlets[i] = allocation.Outlet{ID: ou.def.Outlet, Free: make([]stock.Quantity, len(skus))}

@@ -17,6 +17,12 @@ func (p *packer) int(v int64)             { p.b = binary.AppendVarint(p.b, v) }
 func (p *packer) qty(q stock.Quantity)    { p.int(int64(q)) }
 func (p *packer) instant(i stock.Instant) { p.int(int64(i)) }
 func (p *packer) text(s string)           { p.uint(uint64(len(s))); p.b = append(p.b, s...) }
+func (p *packer) texts(list []string) {
+	p.uint(uint64(len(list)))
+	for _, s := range list {
+		p.text(s)
+	}
+}
 func (p *packer) bool(v bool) {
 	if v {
 		p.b = append(p.b, 1)
@@ -56,6 +62,14 @@ func (u *unpacker) int() int64 {
 func (u *unpacker) qty() stock.Quantity    { return stock.Quantity(u.int()) }
 func (u *unpacker) instant() stock.Instant { return stock.Instant(u.int()) }
 func (u *unpacker) text() string           { return string(u.bytes()) }
+
+func (u *unpacker) texts() []string {
+	var list []string
+	for range u.count() {
+		list = append(list, u.text())
+	}
+	return list
+}
 
 func (u *unpacker) bytes() []byte {
 	n := u.uint()

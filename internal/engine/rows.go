@@ -293,6 +293,7 @@ func (s *sku) appendJSON(b []byte) []byte {
 			p.text(w.line)
 			p.text(w.channel)
 			p.text(w.outlet)
+			p.texts(w.declined)
 			p.qty(w.quantity)
 		}
 		b = append(b, `,"_":"`...)
@@ -348,7 +349,7 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		u := unpacker{b: packed, bad: err != nil}
 		u.layout()
 		for range u.count() {
-			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), outlet: u.text(), quantity: u.qty()})
+			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), outlet: u.text(), declined: u.texts(), quantity: u.qty()})
 		}
 		if u.bad || len(u.b) > 0 {
 			return false
@@ -505,6 +506,7 @@ func (l *line) pack(p *packer) {
 	p.text(l.sku)
 	p.text(l.location)
 	p.text(l.outlet)
+	p.texts(l.declined)
 	for _, q := range [...]stock.Quantity{l.ordered, l.byChannel, l.byReports, l.byWarehouse, l.fulfilled, l.waiting, l.sold, l.released} {
 		p.qty(q)
 	}
@@ -518,7 +520,7 @@ func (l *line) pack(p *packer) {
 }
 
 func (l *line) read(u *unpacker) {
-	l.id, l.sku, l.location, l.outlet = u.text(), u.text(), u.text(), u.text()
+	l.id, l.sku, l.location, l.outlet, l.declined = u.text(), u.text(), u.text(), u.text(), u.texts()
 	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byReports, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
 		*q = u.qty()
 	}

@@ -134,7 +134,8 @@ func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
 // so that an offer never needs order rows.
 type waiting struct {
 	order, line, channel string
-	outlet               string // the only outlet that may serve it, "" for any of the channel's
+	outlet               string   // the only outlet that may serve it, "" for any of the channel's
+	declined             []string // the outlets that will not, by id; shared with the order line
 	quantity             stock.Quantity
 }
 
@@ -278,10 +279,10 @@ func (p *pool) addOutlet(o *outlet) {
 }
 
 // candidates returns the outlets of the channel that may serve its orders, best priority first. pinned, where given, is the
-// only one allowed.
-func (p *pool) candidates(channelID, pinned string) []*outlet {
+// only one allowed; those in declined are not.
+func (p *pool) candidates(channelID, pinned string, declined []string) []*outlet {
 	if pinned != "" {
-		if o, ok := p.outlets[pinned]; ok && o.fulfils() {
+		if o, ok := p.outlets[pinned]; ok && o.fulfils() && !slices.Contains(declined, pinned) {
 			return []*outlet{o}
 		}
 		return nil
@@ -296,7 +297,7 @@ func (p *pool) candidates(channelID, pinned string) []*outlet {
 	}
 	outlets := make([]*outlet, 0, len(ids))
 	for _, id := range ids {
-		if o, ok := p.outlets[id]; ok && o.fulfils() {
+		if o, ok := p.outlets[id]; ok && o.fulfils() && !slices.Contains(declined, id) {
 			outlets = append(outlets, o)
 		}
 	}
