@@ -46,6 +46,7 @@ type journalDraw struct {
 	r       *rand.Rand
 	journal []record.JournalEntry
 	offsets map[mOrigin]int64
+	orders  [][2]string // channel and id of open ones
 }
 
 func (g *journalDraw) n(lo, hi int) int         { return lo + g.r.IntN(hi-lo+1) }
@@ -54,6 +55,15 @@ func (g *journalDraw) likely(in int) bool       { return !g.one(in) }
 func (g *journalDraw) of(ids ...string) string  { return one(g, ids) }
 func (g *journalDraw) q(hi int) stock.Quantity  { return stock.Quantity(g.n(1, hi)) }
 func (g *journalDraw) q0(hi int) stock.Quantity { return stock.Quantity(g.n(0, hi)) }
+
+// someOrder draws the channel and id of an order, mostly of one that may have something to despatch.
+func (g *journalDraw) someOrder() (channel, id string) {
+	if len(g.orders) > 0 && g.likely(4) {
+		o := one(g, g.orders[max(0, len(g.orders)-3):])
+		return o[0], o[1]
+	}
+	return g.of("c1", "c1", "c1", "c2", "c2", "c3"), g.of("1", "2", "3", "4")
+}
 
 // lately draws a moment of the last seconds before the next entry.
 func (g *journalDraw) lately(seconds int) stock.Instant {
@@ -90,14 +100,16 @@ func (g *journalDraw) event() record.Event {
 	case n <= 74:
 		return record.Event{Fulfilment: g.fulfilment()}
 	case n <= 77:
+		channel, id := g.someOrder()
 		return record.Event{Decline: &record.Decline{
-			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: g.of("c1", "c2"), OrderID: g.of("1", "2", "3", "4"),
-			LineID: g.of("1", "1", "2", "3"), Outlet: g.of("A", "A", "B"), Quantity: g.q(2), Reason: "damaged",
+			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: channel, OrderID: id,
+			LineID: g.of("1", "1", "2"), Outlet: g.of("A", "A", "B"), Quantity: g.q(2), Reason: "damaged",
 		}}
 	case n <= 80:
+		channel, id := g.someOrder()
 		return record.Event{Reassign: &record.Reassign{
-			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: g.of("c1", "c2"), OrderID: g.of("1", "2", "3", "4"),
-			LineID: g.of("1", "1", "2", "3"), From: g.of("A", "B"), To: g.of("C", "C", "D"), Quantity: g.q(2),
+			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: channel, OrderID: id,
+			LineID: g.of("1", "1", "2"), From: g.of("A", "B"), To: g.of("C", "C", "D"), Quantity: g.q(2),
 		}}
 	case n <= 85:
 		return record.Event{Outlet: g.outlet(g.of("A", "B", "C", "D", "E"))}
@@ -117,7 +129,7 @@ func (g *journalDraw) event() record.Event {
 
 func (g *journalDraw) movement() *record.Movement {
 	m := &record.Movement{
-		Pool: "p", Outlet: g.of("A", "A", "B", "B", "C", "D", "E"), SKU: g.of("x", "x", "y", "z"), Quantity: g.q(6),
+		Pool: "p", Outlet: g.of("A", "A", "B", "B", "C", "D", "E"), SKU: g.of("x", "x", "y", "z"), Quantity: g.q(9),
 		Kind: one(g, []stock.MovementKind{
 			stock.Receipt, stock.Receipt, stock.Receipt, stock.Production, stock.Return, stock.TransferIn,
 			stock.Sale, stock.Shipment, stock.WriteOff, stock.TransferOut, stock.Adjustment, stock.Count, stock.Count, stock.Transfer,
@@ -163,6 +175,8 @@ func (g *journalDraw) order() *record.Order {
 	}
 	if g.one(12) {
 		o.FulfilledBy = record.ByChannel
+	} else if o.Status == record.Open {
+		g.orders = append(g.orders, [2]string{o.Channel, o.OrderID})
 	}
 	if g.one(5) {
 		o.ReadAt = journalStart + stock.Instant(g.n(0, 3))
@@ -190,8 +204,9 @@ func (g *journalDraw) order() *record.Order {
 }
 
 func (g *journalDraw) fulfilment() *record.Fulfilment {
+	channel, id := g.someOrder()
 	f := &record.Fulfilment{
-		Pool: "p", Channel: g.of("c1", "c1", "c1", "c2", "c2", "c3"), OrderID: g.of("1", "2", "3", "4"), FulfilmentID: g.of("f1", "f2", "f3", "f4", "f5"),
+		Pool: "p", Channel: channel, OrderID: id, FulfilmentID: g.of("f1", "f2", "f3", "f4", "f5"),
 		ReportedBy: record.Warehouse, Outlet: g.of("", "A", "A", "B", "E"), ShippedAt: g.lately(20),
 	}
 	if g.one(3) {
