@@ -22,12 +22,6 @@ func defaultSettings(id string) record.Pool {
 // never holds what the rules in force do not know.
 func Refused(e *record.Event) string {
 	switch e.Kind() {
-	case record.KindOrder:
-		for _, l := range e.Order.Lines {
-			if l.SKU == "" {
-				return fmt.Sprintf("line %q names no sku: lines by the channel's own item are not supported by ruleset 1 yet", l.LineID)
-			}
-		}
 	case record.KindPool:
 		if e.Pool.Ruleset > Ruleset {
 			return fmt.Sprintf("ruleset %d is not known: the newest is %d", e.Pool.Ruleset, Ruleset)

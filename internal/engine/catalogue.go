@@ -54,11 +54,16 @@ func (a *applying) listing(def *record.Listing) {
 	s := a.pool.sku(def.SKU)
 	a.pool.note(s)
 	l := s.listing(def.Channel)
+	var before []string
+	if l.declared {
+		before = itemsOf(&l.def)
+	}
 	l.declared = true
 	l.def = cloneListing(def)
 	l.packed = codec.AppendEvent(nil, &record.Event{Listing: &l.def})
 	a.changes.listing(a.pool, s)
 	a.pool.touch(s)
+	a.relist(def.Channel, def.SKU, before, itemsOf(def))
 }
 
 func (a *applying) settings(def *record.Pool) {

@@ -11,6 +11,7 @@ const (
 	classDuplicate  = "duplicate"  // the sender sent it twice
 	classLate       = "late"       // below a window in which duplicates can be told
 	classNegative   = "negative"   // applied: on hand fell below zero
+	classHeld       = "held"       // applied: a line waits for a listing that says what it is
 	classUndeclared = "undeclared" // applied: the outlet is not in the catalogue yet
 	classNoOutlet   = "no_outlet"  // applied: a despatch without an outlet
 )
@@ -25,6 +26,7 @@ type Changes struct {
 	recents        []skuChange
 	promises       []skuChange
 	orders         []orderChange
+	items          []itemChange
 	origins        []originChange
 	sources        []sourceChange
 	seen           []seenChange
@@ -50,6 +52,11 @@ type skuChange struct {
 type orderChange struct {
 	pool  *pool
 	order *order
+}
+
+type itemChange struct {
+	pool *pool
+	id   string
 }
 
 type originChange struct {
@@ -101,6 +108,9 @@ func (c *Changes) Reset() {
 	for _, x := range c.orders {
 		x.order.changed, x.order.due = false, false
 	}
+	for _, x := range c.items {
+		x.pool.items[x.id].changed = false
+	}
 	for _, x := range c.origins {
 		x.pool.origins[x.key].dirty = false
 	}
@@ -115,7 +125,7 @@ func (c *Changes) Reset() {
 	}
 	*c = Changes{
 		stocks: c.stocks[:0], listed: c.listed[:0], recents: c.recents[:0], promises: c.promises[:0],
-		orders: c.orders[:0], origins: c.origins[:0],
+		orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
@@ -171,6 +181,13 @@ func (c *Changes) promise(p *pool, s *sku) {
 	if !s.promised {
 		s.promised = true
 		c.promises = append(c.promises, skuChange{p, s})
+	}
+}
+
+func (c *Changes) item(p *pool, id string) {
+	if it := p.items[id]; !it.changed {
+		it.changed = true
+		c.items = append(c.items, itemChange{p, id})
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	TableOrders                    // one row an order, id = stream.JoinKey(channel, order id)
 	TableRecent                    // one row a SKU: its last counts and recent movements
 	TablePromises                  // one row a SKU: which order lines its outlets owe units
+	TableItems                     // one row a channel's own id of something, id = stream.JoinKey(channel, item)
 )
 
 // A RowKey names one state row.

@@ -9,7 +9,7 @@ import (
 )
 
 // fulfilment applies a report of a despatch. One that comes before its order waits for it: only the order says which SKUs
-// its lines are.
+// its lines are, and where a line names the channel's own item only a listing says it.
 func (a *applying) fulfilment(in *record.Fulfilment) {
 	p := a.pool
 	key := OrderID(in.Channel, in.OrderID)
@@ -22,7 +22,7 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 		a.reject(classDuplicate, "fulfilment_id", fmt.Sprintf("fulfilment %q of %s was seen before", in.FulfilmentID, a.describe(o)))
 		return
 	}
-	if o.early {
+	if o.early || o.holds(in) {
 		kept := *in
 		kept.Lines = slices.Clone(in.Lines)
 		o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID, early: &kept})
@@ -43,10 +43,10 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 	a.stamp(o)
 }
 
-// applyEarly applies the despatches that were reported before the order's first snapshot.
+// applyEarly applies the despatches that were reported before anybody could say what their lines were.
 func (a *applying) applyEarly(o *order) {
 	for i := range o.fulfilments {
-		if in := o.fulfilments[i].early; in != nil {
+		if in := o.fulfilments[i].early; in != nil && !o.holds(in) {
 			o.fulfilments[i].early = nil
 			a.despatchReport(o, in)
 		}

@@ -189,6 +189,9 @@ func (g *journalDraw) order() *record.Order {
 		if g.likely(6) { // the SKU of a line seldom changes
 			l.SKU = map[string]string{"1": "x", "2": "y", "3": "x"}[id]
 		}
+		if g.one(6) {
+			l.SKU, l.Item = "", g.of("ix", "ix", "iy", "iz", "v")
+		}
 		if g.one(5) {
 			l.Fulfilled = g.q0(int(l.Quantity))
 		}

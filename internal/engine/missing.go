@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -42,14 +43,19 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		}
 		m.linesOf(o)
 		var units stock.Quantity
+		var skus []string
 		for _, l := range e.Event.Order.Lines {
-			m.skuAndWaiters(l.SKU)
+			if l.SKU == "" {
+				m.item(ItemID(e.Event.Order.Channel, l.Item))
+			}
+			skus = append(skus, p.skuOf(o, e.Event.Order.Channel, &l))
+			m.skuAndWaiters(skus[len(skus)-1])
 			units += l.Fulfilled
 			if e.Event.Order.Status == record.Shipped {
 				units += l.Quantity
 			}
 		}
-		m.leaving(e.Event.Order.Channel, o, e.Event.Order.Lines, units, "")
+		m.leaving(e.Event.Order.Channel, o, skus, units, "")
 	case record.KindFulfilment:
 		if o, held := m.order(OrderID(e.Event.Fulfilment.Channel, e.Event.Fulfilment.OrderID)); held {
 			m.linesOf(o)
@@ -68,7 +74,7 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 			m.linesOf(o)
 		}
 	case record.KindListing:
-		m.skuAndWaiters(e.Event.Listing.SKU)
+		m.listing(e.Event.Listing)
 	case record.KindOutlet, record.KindChannel:
 		for _, id := range p.index.all() {
 			m.skuAndWaiters(id)
@@ -84,6 +90,9 @@ type missing struct {
 
 // sku returns the row, or asks for the parts of it that are not in memory and returns nil.
 func (m *missing) sku(id string) *sku {
+	if id == "" {
+		return nil // of a line that is held
+	}
 	x, held := m.pool.held(id)
 	if held {
 		return x
@@ -110,6 +119,43 @@ func (m *missing) order(key string) (o *order, held bool) {
 		m.keys = append(m.keys, RowKey{TableOrders, m.pool.id, key})
 	}
 	return o, held
+}
+
+// item returns the item (nil: there is none), or asks for it.
+func (m *missing) item(id string) (it *item, held bool) {
+	it, held = m.pool.items[id]
+	if !held {
+		m.keys = append(m.keys, RowKey{TableItems, m.pool.id, id})
+	}
+	return it, held
+}
+
+// listing asks for the items that the listing carries or has carried, and for the orders that are held for these.
+func (m *missing) listing(def *record.Listing) {
+	x := m.sku(def.SKU)
+	if x == nil {
+		return
+	}
+	m.waiters(x)
+	names := itemsOf(def)
+	if i, ok := slices.BinarySearchFunc(x.listings, def.Channel, func(l listing, id string) int { return strings.Compare(l.channel, id) }); ok && x.listings[i].declared {
+		names = append(names, itemsOf(&x.listings[i].def)...)
+	}
+	for _, name := range names {
+		it, held := m.item(ItemID(def.Channel, name))
+		if !held || it == nil || len(it.held) == 0 {
+			continue
+		}
+		for _, id := range it.skus {
+			m.skuAndWaiters(id)
+		}
+		for _, key := range it.held {
+			if o, held := m.order(key); held && o != nil {
+				m.linesOf(o)
+				m.leaving(o.channel, o, append([]string{def.SKU}, it.skus...), 0, "")
+			}
+		}
+	}
 }
 
 func (m *missing) linesOf(o *order) {
@@ -143,14 +189,10 @@ func (m *missing) waiters(x *sku) {
 
 // leaving asks for whoever may lose a promise when units of the order leave: more than what is promised to it where they leave
 // from. It asks for too many rather than too few.
-func (m *missing) leaving(channelID string, o *order, lines []record.OrderLine, units stock.Quantity, outletID string) {
+func (m *missing) leaving(channelID string, o *order, skus []string, units stock.Quantity, outletID string) {
 	from := []string{outletID, m.pool.defaultOutlet(channelID)}
 	if ch, ok := m.pool.channels[channelID]; ok {
 		from = append(from, ch.def.OwnOutlet)
-	}
-	skus := make([]string, 0, len(lines))
-	for _, l := range lines {
-		skus = append(skus, l.SKU)
 	}
 	if o != nil {
 		for i := range o.lines {

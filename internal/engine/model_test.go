@@ -78,7 +78,7 @@ type mOrder struct {
 }
 
 type mLine struct {
-	id, sku, pin, location                              string
+	id, sku, item, pin, location                        string
 	declined                                            map[string]bool
 	ordered, channelTotal, channelReports, warehouseSum stock.Quantity
 	fulfilled, waiting                                  stock.Quantity
@@ -135,6 +135,7 @@ func (m *model) fold(e *record.JournalEntry) {
 		m.channels[ev.Channel.Channel] = *ev.Channel
 	case ev.Listing != nil:
 		m.listings[[2]string{ev.Listing.Channel, ev.Listing.SKU}] = *ev.Listing
+		m.identify()
 	case ev.Pool != nil:
 		m.settings = *ev.Pool
 	}
@@ -310,11 +311,11 @@ func (m *model) counts(in *record.Order) bool {
 	return slices.Contains(c.CountStatuses.Merchant, in.Status)
 }
 
-func (m *model) lowers(in *record.Order) bool {
-	if c, ok := m.channels[in.Channel]; ok {
-		return slices.Contains(c.LoweringStatuses, in.Status)
+func (m *model) lowers(channel string, status record.OrderStatus) bool {
+	if c, ok := m.channels[channel]; ok {
+		return slices.Contains(c.LoweringStatuses, status)
 	}
-	return in.Status == record.Pending || in.Status == record.Open || in.Status == record.Shipped
+	return status == record.Pending || status == record.Open || status == record.Shipped
 }
 
 func (m *model) order(in *record.Order, entryTime stock.Instant) {
@@ -323,7 +324,7 @@ func (m *model) order(in *record.Order, entryTime stock.Instant) {
 	if o != nil && o.seen && (in.UpdatedAt < o.updated || in.UpdatedAt == o.updated && read <= o.read) {
 		return
 	}
-	if (o == nil || !o.seen) && !m.counts(in) && !m.lowers(in) {
+	if (o == nil || !o.seen) && !m.counts(in) && !m.lowers(in.Channel, in.Status) {
 		return
 	}
 	if o == nil {
@@ -339,13 +340,9 @@ func (m *model) order(in *record.Order, entryTime stock.Instant) {
 		m.snapshotLine(o, in, &in.Lines[i])
 	}
 	slices.SortFunc(o.lines, func(a, b *mLine) int { return cmp.Compare(a.id, b.id) })
-	early := o.early
-	o.early = nil
-	for _, f := range early {
-		m.report(o, f)
-	}
+	m.reportEarly(o)
 	for _, l := range o.lines {
-		m.ledger(o, l, in)
+		m.ledger(o, l)
 	}
 	o.counted = o.counted || m.counts(in)
 	for _, l := range o.lines {
@@ -356,14 +353,25 @@ func (m *model) order(in *record.Order, entryTime stock.Instant) {
 
 func (m *model) snapshotLine(o *mOrder, in *record.Order, il *record.OrderLine) {
 	l := o.line(il.LineID)
-	if l != nil && l.sku != il.SKU {
+	sku, item := il.SKU, ""
+	if sku == "" {
+		item = il.Item
+		if sku = m.skuOf(o.channel, item); l != nil && l.item == item && l.sku != "" {
+			sku = l.sku
+		}
+	}
+	since := m.entry
+	if l != nil && (l.sku != sku || l.item != item && sku == "") {
+		if l.sku == "" && l.item == item {
+			since = l.since
+		}
 		m.move(o, l, 0, l.sold-l.released)
 		o.lines = slices.DeleteFunc(o.lines, func(x *mLine) bool { return x == l })
 		l = nil
 	}
 	location := m.location(o.channel, il.Location)
 	if l == nil {
-		l = &mLine{id: il.LineID, sku: il.SKU, location: location, declined: map[string]bool{}}
+		l = &mLine{id: il.LineID, sku: sku, location: location, since: since, declined: map[string]bool{}}
 		o.lines = append(o.lines, l)
 	}
 	if l.location != location {
@@ -372,11 +380,64 @@ func (m *model) snapshotLine(o *mOrder, in *record.Order, il *record.OrderLine) 
 		l.location = location
 		m.move(o, l, net, 0)
 	}
-	l.pin, l.ordered = il.Outlet, il.Quantity
+	l.item, l.pin, l.ordered = item, il.Outlet, il.Quantity
 	l.channelTotal = max(l.channelTotal, il.Fulfilled)
 	if in.Status == record.Shipped {
 		l.channelTotal = max(l.channelTotal, il.Quantity)
 	}
+}
+
+// skuOf returns the only SKU that carries the channel's id, "" if there is none or more.
+func (m *model) skuOf(channel, item string) string {
+	found := map[string]bool{}
+	for key, l := range m.listings {
+		for _, id := range l.ChannelIDs {
+			if key[0] == channel && !l.Deleted && id == item {
+				found[key[1]] = true
+			}
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return slices.Collect(maps.Keys(found))[0]
+}
+
+// identify finds out what can be found out of lines of which nobody knew what they were.
+func (m *model) identify() {
+	m.eachLine(func(o *mOrder, l *mLine) {
+		if l.sku != "" || !o.seen {
+			return
+		}
+		if l.sku = m.skuOf(o.channel, l.item); l.sku == "" {
+			return
+		}
+		since := l.since
+		m.reportEarly(o)
+		m.ledger(o, l)
+		m.target(o, l)
+		l.since = since
+	})
+}
+
+// reportEarly applies the reports all of whose lines are known by now.
+func (m *model) reportEarly(o *mOrder) {
+	early := o.early
+	o.early = nil
+	for _, f := range early {
+		if o.holds(f) {
+			o.early = append(o.early, f)
+			continue
+		}
+		m.report(o, f)
+	}
+}
+
+func (o *mOrder) holds(f *record.Fulfilment) bool {
+	return slices.ContainsFunc(f.Lines, func(fl record.FulfilmentLine) bool {
+		l := o.line(fl.LineID)
+		return l != nil && l.sku == ""
+	})
 }
 
 func (m *model) location(channel, named string) string {
@@ -401,16 +462,16 @@ func (m *model) move(o *mOrder, l *mLine, sold, released stock.Quantity) {
 	m.counters[key] = mCounters{c.sold + sold, c.released + released}
 }
 
-func (m *model) ledger(o *mOrder, l *mLine, in *record.Order) {
-	if in.FulfilledBy == record.ByChannel {
+func (m *model) ledger(o *mOrder, l *mLine) {
+	if o.by == record.ByChannel || l.sku == "" {
 		return
 	}
-	if in.Status == record.Cancelled {
+	if o.status == record.Cancelled {
 		m.move(o, l, max(0, l.ordered-l.sold), 0)
 		m.move(o, l, 0, max(0, l.sold-l.released-l.despatched()))
 		return
 	}
-	if m.lowers(in) {
+	if m.lowers(o.channel, o.status) {
 		change := l.ordered - (l.sold - l.released)
 		m.move(o, l, max(0, change), max(0, -change))
 	}
@@ -418,6 +479,9 @@ func (m *model) ledger(o *mOrder, l *mLine, in *record.Order) {
 
 // target makes the line's open units what its order asks for.
 func (m *model) target(o *mOrder, l *mLine) {
+	if l.sku == "" {
+		return
+	}
 	if o.by == record.ByChannel {
 		m.giveBack(l, l.waiting+l.open())
 		m.leaveOwnOutlet(o, l, o.updated)
@@ -475,7 +539,7 @@ func (m *model) fulfilment(in *record.Fulfilment) {
 		m.refused = append(m.refused, "duplicate")
 		return
 	}
-	if !o.seen {
+	if !o.seen || o.holds(in) {
 		o.reports[in.FulfilmentID] = true
 		o.early = append(o.early, in)
 		return

@@ -36,7 +36,8 @@ type order struct {
 // A line is one order line. What the channel's snapshots, the channel's reports and the warehouse's reports say was
 // despatched is kept apart, since each tells of the same parcels under its own name: the largest of them counts.
 type line struct {
-	id, sku        string
+	id, sku        string   // sku is "" while nobody knows what the item is
+	item           string   // the channel's own id of it, where that is all the channel says
 	location       string   // the channel's, at which its counters stand
 	outlet         string   // the only one that may serve it, "" for any
 	declined       []string // outlets that did not find it, by id
@@ -115,12 +116,10 @@ func (a *applying) order(in *record.Order) {
 	a.changes.order(p, o)
 
 	a.mergeLines(o, in)
-	if o.early {
-		o.early = false
-		a.applyEarly(o)
-	}
+	o.early = false
+	a.applyEarly(o)
 	for i := range o.lines {
-		a.ledger(o, &o.lines[i], in) // after the early despatches: what has left was not cancelled
+		a.ledger(o, &o.lines[i]) // after the early despatches: what has left was not cancelled
 	}
 	o.counted = o.counted || a.counts(in)
 	for i := range o.lines {
@@ -180,15 +179,25 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 	}
 	for _, l := range in.Lines {
 		stored, location := o.line(l.LineID), a.locationOf(o.channel, l.Location)
-		if stored != nil && stored.sku != l.SKU {
-			a.release(o, stored, stored.promised()+stored.waiting)
-			a.releaseCounters(o, stored)
-			*stored = line{id: l.LineID, sku: l.SKU, location: location}
+		sku, item := a.pool.skuOf(o, o.channel, &l), ""
+		if l.SKU == "" {
+			item = l.Item
+		}
+		held := stored != nil && stored.sku == "" && stored.item == item
+		if stored != nil && (stored.sku != sku || sku == "" && stored.item != item) {
+			if stored.sku != "" {
+				a.release(o, stored, stored.promised()+stored.waiting)
+				a.releaseCounters(o, stored)
+			}
+			*stored = line{id: l.LineID, sku: sku, location: location}
 		}
 		if stored == nil {
 			i, _ := slices.BinarySearchFunc(o.lines, l.LineID, func(x line, id string) int { return strings.Compare(x.id, id) })
-			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: l.SKU, location: location})
+			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: sku, location: location})
 			stored = &o.lines[i]
+		}
+		if stored.item = item; sku == "" && !held {
+			a.hold(o, stored)
 		}
 		if stored.location != location { // its counters go along: each location's level is a level of its own
 			net := stored.sold - stored.released
@@ -209,15 +218,15 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 	}
 }
 
-// ledger moves the listing's sold and released counters by what this snapshot says of the line. They count what the
+// ledger moves the listing's sold and released counters by what the newest snapshot says of the line. They count what the
 // channel's own level went through, whatever the pool's policies count.
-func (a *applying) ledger(o *order, l *line, in *record.Order) {
-	if in.FulfilledBy == record.ByChannel {
+func (a *applying) ledger(o *order, l *line) {
+	if o.fulfilledBy == record.ByChannel || l.sku == "" {
 		return
 	}
 	net := l.sold - l.released
 	switch {
-	case in.Status == record.Cancelled:
+	case o.status == record.Cancelled:
 		if l.sold < l.ordered { // first seen cancelled: it was sold and given back in between
 			a.addCounters(o, l, l.ordered-l.sold, 0)
 		}
@@ -225,7 +234,7 @@ func (a *applying) ledger(o *order, l *line, in *record.Order) {
 		if kept := min(net, l.despatched()); kept < net {
 			a.addCounters(o, l, 0, net-kept)
 		}
-	case a.lowers(in.Channel, in.Status):
+	case a.lowers(o.channel, o.status):
 		if l.ordered > net {
 			a.addCounters(o, l, l.ordered-net, 0)
 		} else if l.ordered < net {
@@ -268,6 +277,9 @@ func (a *applying) locationOf(channelID, location string) string {
 // target brings the line to what the order's status asks for: despatches what the channel says was, gives back what is no
 // longer wanted, and lets new units wait until allocate finds them an outlet.
 func (a *applying) target(o *order, l *line) {
+	if l.sku == "" {
+		return
+	}
 	if o.fulfilledBy == record.ByChannel {
 		if open := l.promised() + l.waiting; open > 0 { // it was the merchant's before
 			a.release(o, l, open)
@@ -526,7 +538,7 @@ func (o *order) allocation(pool string, r *record.Allocation) {
 	}
 	for i := range o.lines {
 		l := &o.lines[i]
-		out := record.AllocationLine{LineID: l.id, SKU: l.sku, Ordered: l.ordered, Waiting: l.waiting, Fulfilled: l.fulfilled}
+		out := record.AllocationLine{LineID: l.id, SKU: l.sku, Ordered: l.ordered, Waiting: l.waiting, Fulfilled: l.fulfilled, Held: l.sku == ""}
 		for _, al := range l.allocations {
 			out.Allocations = append(out.Allocations, record.LineAllocation{Outlet: al.outlet, Quantity: al.quantity, Fulfilled: al.fulfilled})
 		}

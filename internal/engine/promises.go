@@ -107,6 +107,11 @@ func (a *applying) giveBack(o *order, l *line, outletID string, units stock.Quan
 // awaitAgain lets units wait that had been promised, as long as they have waited before, and has their order decided again.
 func (a *applying) awaitAgain(o *order, l *line, units stock.Quantity) {
 	a.await(o, l, units, l.since)
+	a.decideOrder(o)
+}
+
+// decideOrder has the order decided when the entry has been applied, whether anything became free or not.
+func (a *applying) decideOrder(o *order) {
 	if !slices.Contains(a.again, o) {
 		a.again = append(a.again, o)
 	}

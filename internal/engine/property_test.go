@@ -212,7 +212,7 @@ func (s *spoken) sameOrders(m *model) error {
 		var want []record.AllocationLine
 		shipped, left := false, false
 		for _, l := range o.lines {
-			al := record.AllocationLine{LineID: l.id, SKU: l.sku, Ordered: l.ordered, Waiting: l.waiting, Fulfilled: l.fulfilled}
+			al := record.AllocationLine{LineID: l.id, SKU: l.sku, Ordered: l.ordered, Waiting: l.waiting, Fulfilled: l.fulfilled, Held: l.sku == ""}
 			for _, a := range l.allocs {
 				al.Allocations = append(al.Allocations, record.LineAllocation{Outlet: a.outlet, Quantity: a.quantity, Fulfilled: a.shipped})
 			}
@@ -276,6 +276,12 @@ func (s *spoken) invariants(out *enginetest.Outputs) error {
 			onOrder[l.SKU] += units
 			// Cancelled units are what is neither open nor fulfilled; there are none in a live order of a merchant.
 			live := (o.State == record.Open || o.State == record.PartiallyShipped) && o.FulfilledBy == record.ByMerchant
+			if l.Held {
+				if units != 0 || l.Fulfilled != 0 {
+					return fmt.Errorf("order %v line %s is held: %+v", key, l.LineID, l)
+				}
+				continue
+			}
 			if most := max(0, l.Ordered-l.Fulfilled); units > most || live && units != most {
 				return fmt.Errorf("order %v line %s: %d allocated and waiting of %d ordered less %d fulfilled", key, l.LineID, units, l.Ordered, l.Fulfilled)
 			}

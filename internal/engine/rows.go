@@ -79,6 +79,15 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 		x.sku.packPromises(p)
 		put(TablePromises, x.pool, x.sku.id)
 	}
+	for _, x := range c.items {
+		it := x.pool.items[x.id]
+		if it.empty() {
+			f(RowWrite{RowKey{TableItems, x.pool.id, x.id}, nil})
+			continue
+		}
+		it.pack(p)
+		put(TableItems, x.pool, x.id)
+	}
 	for _, x := range c.orders {
 		x.order.pack(p)
 		put(TableOrders, x.pool, x.order.key)
@@ -122,7 +131,7 @@ func (s *State) LoadPool(id string, rows []RowWrite) error {
 	return nil
 }
 
-// Load puts one stored row of TableStock, TableListings, TableRecent, TablePromises or TableOrders into memory; a nil value says that the row does not
+// Load puts one stored row of TableStock, TableListings, TableRecent, TablePromises, TableItems or TableOrders into memory; a nil value says that the row does not
 // exist. A row that is already in memory is left as it is: memory is never older than the store. It keeps no slice. It
 // returns an error that wraps ErrInvariant for a row that does not decode, or whose pool was not loaded.
 func (s *State) Load(key RowKey, value []byte) error {
@@ -166,6 +175,16 @@ func (s *State) Load(key RowKey, value []byte) error {
 		x.hasPromises = true
 		if value != nil {
 			return p.loadPromises(x, key, value)
+		}
+	case TableItems:
+		if _, held := p.items[key.ID]; held {
+			return nil
+		}
+		p.items[key.ID] = nil
+		if value != nil {
+			it, err := loadItem(key, value)
+			p.items[key.ID] = it
+			return err
 		}
 	case TableOrders:
 		if _, held := p.orders[key.ID]; held {
@@ -504,6 +523,7 @@ func (o *order) pack(p *packer) {
 func (l *line) pack(p *packer) {
 	p.text(l.id)
 	p.text(l.sku)
+	p.text(l.item)
 	p.text(l.location)
 	p.text(l.outlet)
 	p.texts(l.declined)
@@ -520,7 +540,7 @@ func (l *line) pack(p *packer) {
 }
 
 func (l *line) read(u *unpacker) {
-	l.id, l.sku, l.location, l.outlet, l.declined = u.text(), u.text(), u.text(), u.text(), u.texts()
+	l.id, l.sku, l.item, l.location, l.outlet, l.declined = u.text(), u.text(), u.text(), u.text(), u.text(), u.texts()
 	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byReports, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
 		*q = u.qty()
 	}

@@ -22,6 +22,7 @@ type pool struct {
 
 	skus   map[string]*sku   // rows in memory
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
+	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
 
 	edition    int    // moves on with every edit of an outlet or channel
@@ -174,6 +175,7 @@ func newPool(id string) *pool {
 		seen:     newSeenWindow(),
 		skus:     map[string]*sku{},
 		orders:   map[string]*order{},
+		items:    map[string]*item{},
 		index:    newSKUIndex(),
 	}
 }

@@ -17,6 +17,7 @@ var tableNames = [...]string{
 	engine.TableOrders:   "orders",
 	engine.TableRecent:   "recent",
 	engine.TablePromises: "promises",
+	engine.TableItems:    "items",
 }
 
 // slot begins every key of a journal partition: <prefix>{jN}:

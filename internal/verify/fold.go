@@ -173,6 +173,8 @@ func tableName(t engine.Table) string {
 		return "recent"
 	case engine.TablePromises:
 		return "promises"
+	case engine.TableItems:
+		return "items"
 	}
 	return "unknown"
 }
