@@ -26,7 +26,7 @@ func Refused(e *record.Event) string {
 		if e.Pool.Ruleset > Ruleset {
 			return fmt.Sprintf("ruleset %d is not known: the newest is %d", e.Pool.Ruleset, Ruleset)
 		}
-	case record.KindKit, record.KindRefresh:
+	case record.KindRefresh:
 		return "this kind of event is not supported by ruleset 1 yet"
 	}
 	return ""
@@ -77,6 +77,8 @@ func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error
 		a.mark(e.Event.Mark)
 	case record.KindOutlet:
 		a.outlet(e.Event.Outlet)
+	case record.KindKit:
+		a.kit(e.Event.Kit)
 	case record.KindListing:
 		a.listing(e.Event.Listing)
 	case record.KindChannel:
@@ -102,13 +104,18 @@ func (a *applying) settle() {
 	p := a.pool
 	a.decideAgain()
 	a.serveWaiting() // touches further SKUs but frees nothing, so once is enough
-	for _, s := range p.touched {
+	for i := 0; i < len(p.touched); i++ {
+		s := p.touched[i]
 		if s.offers {
 			s.version, s.changedAt, s.times = a.version, p.clock, a.times()
 			a.changes.stock(p, s)
+			p.touchKits(s)
 		}
 		a.offer(s)
-		s.touched, s.offers = false, false
+		s.offers = false
+	}
+	for _, s := range p.touched {
+		s.touched = false
 	}
 	p.touched = p.touched[:0]
 }

@@ -35,9 +35,11 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 	o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID})
 	for i := range o.lines {
 		if l := &o.lines[i]; l.waiting > 0 { // what is left of it may fit an outlet now, though nothing became free
-			s := a.pool.sku(l.sku)
-			s.freed = true
-			a.pool.touch(s)
+			for _, pt := range l.parts() {
+				s := a.pool.sku(pt.sku)
+				s.freed = true
+				a.pool.touch(s)
+			}
 		}
 	}
 	a.stamp(o)
@@ -107,8 +109,8 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 		if al := &l.allocations[i]; al.outlet == outletID && al.open() > 0 {
 			n := min(left, al.open())
 			al.fulfilled += n
-			a.unreserve(a.pool.sku(l.sku), a.pool.outlets[outletID], o.key, l.id, n)
-			a.takeOff(l.sku, outletID, n, at)
+			a.unreserve(o, l, a.pool.outlets[outletID], n)
+			a.takeOff(l, outletID, n, at)
 			left, onOrder = left-n, onOrder+n
 		}
 	}
@@ -120,10 +122,10 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 			continue
 		}
 		onOrder += n
-		a.unreserve(a.pool.sku(l.sku), a.pool.outlets[al.outlet], o.key, l.id, n)
+		a.unreserve(o, l, a.pool.outlets[al.outlet], n)
 		if outletID == "" {
 			al.fulfilled += n
-			a.takeOff(l.sku, al.outlet, n, at)
+			a.takeOff(l, al.outlet, n, at)
 			left -= n
 			continue
 		}
@@ -137,7 +139,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 		onOrder += w
 	}
 	if onOrder > 0 {
-		a.demand(l.sku, -onOrder)
+		a.demand(l, -onOrder)
 	}
 	if left == 0 {
 		return
@@ -151,7 +153,7 @@ func (a *applying) despatch(o *order, l *line, outletID string, units stock.Quan
 			return
 		}
 	}
-	a.takeOff(l.sku, from, left, at)
+	a.takeOff(l, from, left, at)
 	l.promise(from, left)
 	for i := range l.allocations {
 		if l.allocations[i].outlet == from {
@@ -172,9 +174,12 @@ func (p *pool) defaultOutlet(channelID string) string {
 }
 
 // takeOff lowers on hand for a despatch, unless the warehouse sends a movement of its own for it.
-func (a *applying) takeOff(id, outletID string, units stock.Quantity, at stock.Instant) {
-	if units > 0 && a.pool.settings.FulfilmentLowersOnHand {
-		a.leave(id, outletID, units, at)
+func (a *applying) takeOff(l *line, outletID string, units stock.Quantity, at stock.Instant) {
+	if units == 0 || !a.pool.settings.FulfilmentLowersOnHand {
+		return
+	}
+	for _, pt := range l.parts() {
+		a.leave(pt.sku, outletID, units*pt.per, at)
 	}
 }
 
@@ -188,7 +193,8 @@ func (a *applying) leave(id, outletID string, units stock.Quantity, at stock.Ins
 	a.shift(s, ou, -units, at)
 }
 
-// channelDespatch moves what the channel despatched out of its own outlet, which is all that such an order does.
+// channelDespatch moves what the channel despatched out of its own outlet, which is all that such an order does. A kit lies
+// there as the kit.
 func (a *applying) channelDespatch(o *order, l *line, at stock.Instant) {
 	ch, ok := a.pool.channels[o.channel]
 	units := l.despatched() - l.fulfilled

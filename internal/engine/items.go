@@ -116,7 +116,7 @@ func (a *applying) identify(it *item, name string) {
 		for i := range o.lines {
 			if l := &o.lines[i]; l.sku == "" && l.item == name {
 				since := l.since
-				l.sku = sku
+				l.sku, l.kit = sku, a.pool.kitOf(sku)
 				a.applyEarly(o)
 				a.ledger(o, l)
 				if a.target(o, l); l.waiting > 0 {

@@ -27,7 +27,10 @@ func drawJournal(seed uint64, most int) []record.JournalEntry {
 		}
 		for _, id := range []string{"c1", "c2"} {
 			g.add(record.Event{Channel: g.channel(id)})
-			for _, sku := range []string{"x", "y"} {
+			if id == "c2" && g.one(2) {
+				g.add(record.Event{Kit: &record.Kit{Pool: "p", SKU: "k", Components: []record.Component{{SKU: "x", Quantity: g.q(2)}, {SKU: "y", Quantity: 1}}}})
+			}
+			for _, sku := range []string{"x", "y", "k"} {
 				g.add(record.Event{Listing: g.listing(id, sku)})
 			}
 		}
@@ -111,10 +114,21 @@ func (g *journalDraw) event() record.Event {
 			Pool: "p", EventID: g.of("e1", "e2", "e3", "e4"), Channel: channel, OrderID: id,
 			LineID: g.of("1", "1", "2"), From: g.of("A", "B"), To: g.of("C", "C", "D"), Quantity: g.q(2),
 		}}
+	case n <= 81:
+		k := &record.Kit{Pool: "p", SKU: g.of("k", "k", "k", "k", "z", "x"), Deleted: g.one(6)}
+		for _, sku := range []string{"x", "y", "z", "k"} {
+			if g.one(2) {
+				k.Components = append(k.Components, record.Component{SKU: sku, Quantity: g.q(2)})
+			}
+		}
+		if len(k.Components) == 0 {
+			k.Components = []record.Component{{SKU: "y", Quantity: 2}}
+		}
+		return record.Event{Kit: k}
 	case n <= 85:
 		return record.Event{Outlet: g.outlet(g.of("A", "B", "C", "D", "E"))}
 	case n <= 90:
-		return record.Event{Listing: g.listing(g.of("c1", "c2", "c3"), g.of("x", "y", "z"))}
+		return record.Event{Listing: g.listing(g.of("c1", "c2", "c3"), g.of("x", "y", "z", "k"))}
 	case n <= 95:
 		return record.Event{Channel: g.channel(g.of("c1", "c2", "c3"))}
 	case n <= 97:
@@ -188,6 +202,9 @@ func (g *journalDraw) order() *record.Order {
 		l := record.OrderLine{LineID: id, SKU: g.of("x", "x", "y"), Quantity: g.q(4)}
 		if g.likely(6) { // the SKU of a line seldom changes
 			l.SKU = map[string]string{"1": "x", "2": "y", "3": "x"}[id]
+		}
+		if g.one(5) {
+			l.SKU = "k"
 		}
 		if g.one(6) {
 			l.SKU, l.Item = "", g.of("ix", "ix", "iy", "iz", "v")

@@ -49,13 +49,16 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 				m.item(ItemID(e.Event.Order.Channel, l.Item))
 			}
 			skus = append(skus, p.skuOf(o, e.Event.Order.Channel, &l))
-			m.skuAndWaiters(skus[len(skus)-1])
 			units += l.Fulfilled
 			if e.Event.Order.Status == record.Shipped {
 				units += l.Quantity
 			}
 		}
-		m.leaving(e.Event.Order.Channel, o, skus, units, "")
+		takes := p.takes(skus)
+		for _, pt := range takes {
+			m.skuAndWaiters(pt.sku)
+		}
+		m.leaving(e.Event.Order.Channel, o, takes, units, "")
 	case record.KindFulfilment:
 		if o, held := m.order(OrderID(e.Event.Fulfilment.Channel, e.Event.Fulfilment.OrderID)); held {
 			m.linesOf(o)
@@ -73,6 +76,11 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		if o, held := m.order(OrderID(e.Event.Reassign.Channel, e.Event.Reassign.OrderID)); held {
 			m.linesOf(o)
 		}
+	case record.KindKit:
+		m.sku(e.Event.Kit.SKU)
+		for _, c := range e.Event.Kit.Components {
+			m.sku(c.SKU)
+		}
 	case record.KindListing:
 		m.listing(e.Event.Listing)
 	case record.KindOutlet, record.KindChannel:
@@ -88,8 +96,29 @@ type missing struct {
 	keys []RowKey
 }
 
-// sku returns the row, or asks for the parts of it that are not in memory and returns nil.
+// sku returns the row, or asks for it. Where kits hang on it, it asks for their rows too, and for those of their components:
+// what may be shown of a kit is worked out whenever one of these changes.
 func (m *missing) sku(id string) *sku {
+	x := m.row(id)
+	if len(m.pool.kits) == 0 {
+		return x
+	}
+	m.partsOf(id)
+	for _, kit := range m.pool.partOf[id] {
+		m.row(kit)
+		m.partsOf(kit)
+	}
+	return x
+}
+
+func (m *missing) partsOf(kit string) {
+	for _, pt := range m.pool.kits[kit] {
+		m.row(pt.sku)
+	}
+}
+
+// row returns the row, or asks for the parts of it that are not in memory and returns nil.
+func (m *missing) row(id string) *sku {
 	if id == "" {
 		return nil // of a line that is held
 	}
@@ -146,13 +175,13 @@ func (m *missing) listing(def *record.Listing) {
 		if !held || it == nil || len(it.held) == 0 {
 			continue
 		}
-		for _, id := range it.skus {
-			m.skuAndWaiters(id)
+		for _, pt := range m.pool.takes(append([]string{def.SKU}, it.skus...)) {
+			m.skuAndWaiters(pt.sku)
 		}
 		for _, key := range it.held {
 			if o, held := m.order(key); held && o != nil {
 				m.linesOf(o)
-				m.leaving(o.channel, o, append([]string{def.SKU}, it.skus...), 0, "")
+				m.leaving(o.channel, o, m.pool.takes(append([]string{def.SKU}, it.skus...)), 0, "")
 			}
 		}
 	}
@@ -163,7 +192,19 @@ func (m *missing) linesOf(o *order) {
 		return
 	}
 	for i := range o.lines {
-		m.skuAndWaiters(o.lines[i].sku)
+		l := &o.lines[i]
+		m.sku(l.sku)
+		for _, pt := range l.parts() {
+			m.skuAndWaiters(pt.sku)
+		}
+	}
+}
+
+// line asks for what the line takes, and for its listing.
+func (m *missing) line(l *line) {
+	m.sku(l.sku)
+	for _, pt := range l.kit {
+		m.sku(pt.sku)
 	}
 }
 
@@ -182,14 +223,14 @@ func (m *missing) waiters(x *sku) {
 			continue
 		}
 		for i := range o.lines {
-			m.sku(o.lines[i].sku)
+			m.line(&o.lines[i])
 		}
 	}
 }
 
 // leaving asks for whoever may lose a promise when units of the order leave: more than what is promised to it where they leave
 // from. It asks for too many rather than too few.
-func (m *missing) leaving(channelID string, o *order, skus []string, units stock.Quantity, outletID string) {
+func (m *missing) leaving(channelID string, o *order, takes []part, units stock.Quantity, outletID string) {
 	from := []string{outletID, m.pool.defaultOutlet(channelID)}
 	if ch, ok := m.pool.channels[channelID]; ok {
 		from = append(from, ch.def.OwnOutlet)
@@ -197,7 +238,7 @@ func (m *missing) leaving(channelID string, o *order, skus []string, units stock
 	if o != nil {
 		for i := range o.lines {
 			l := &o.lines[i]
-			skus = append(skus, l.sku)
+			takes = append(append(takes, part{l.sku, 1}), l.kit...)
 			units += l.unshipped()
 			for _, al := range l.allocations {
 				from = append(from, al.outlet)
@@ -215,14 +256,19 @@ func (m *missing) leaving(channelID string, o *order, skus []string, units stock
 	if units == 0 {
 		return
 	}
-	for _, id := range skus {
+	slices.SortFunc(takes, func(a, b part) int { return strings.Compare(a.sku, b.sku) })
+	for i := 0; i < len(takes); {
+		id, per := takes[i].sku, stock.Quantity(0)
+		for ; i < len(takes) && takes[i].sku == id; i++ {
+			per += takes[i].per
+		}
 		x, held := m.pool.held(id)
 		if !held {
 			continue // asked for already
 		}
 		for i := range x.levels {
 			if l := &x.levels[i]; slices.Contains(from, l.outlet.def.Outlet) {
-				m.losers(x, l.outlet, l.onHand-units)
+				m.losers(x, l.outlet, l.onHand-units*per)
 			}
 		}
 	}
@@ -238,7 +284,7 @@ func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
 			return
 		}
 		for i := range loser.lines {
-			m.sku(loser.lines[i].sku)
+			m.line(&loser.lines[i])
 		}
 	})
 }

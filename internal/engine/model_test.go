@@ -3,6 +3,7 @@ package engine_test
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type model struct {
 	outlets  map[string]record.Outlet // declared ones
 	known    map[string]bool          // and those that a fact has named
 	channels map[string]record.Channel
+	kits     map[string]map[string]stock.Quantity
 	listings map[[2]string]record.Listing // by channel and SKU
 	facts    []mFact
 	rows     map[[2]string]*mRow // by SKU and outlet
@@ -79,6 +81,7 @@ type mOrder struct {
 
 type mLine struct {
 	id, sku, item, pin, location                        string
+	parts                                               map[string]stock.Quantity // what a unit takes
 	declined                                            map[string]bool
 	ordered, channelTotal, channelReports, warehouseSum stock.Quantity
 	fulfilled, waiting                                  stock.Quantity
@@ -96,7 +99,7 @@ type mAlloc struct {
 func newModel() *model {
 	return &model{
 		settings: record.Pool{ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true, CountWindow: 6 * time.Hour},
-		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{}, rows: map[[2]string]*mRow{},
+		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{}, rows: map[[2]string]*mRow{}, kits: map[string]map[string]stock.Quantity{},
 		listings: map[[2]string]record.Listing{}, counters: map[[3]string]mCounters{}, told: map[[3]string]mTold{}, heard: heard{},
 		origins: map[mOrigin]int64{}, sources: map[string]*mSource{}, eventIDs: map[[2]string]bool{},
 	}
@@ -131,6 +134,8 @@ func (m *model) fold(e *record.JournalEntry) {
 	case ev.Outlet != nil:
 		m.outlets[ev.Outlet.Outlet] = *ev.Outlet
 		m.known[ev.Outlet.Outlet] = true
+	case ev.Kit != nil:
+		m.kit(ev.Kit)
 	case ev.Channel != nil:
 		m.channels[ev.Channel.Channel] = *ev.Channel
 	case ev.Listing != nil:
@@ -226,6 +231,34 @@ func (m *model) count(in *record.Movement) {
 	r.counted, r.floor = at, max(r.floor, m.horizon())
 }
 
+func (m *model) kit(in *record.Kit) {
+	parts := map[string]stock.Quantity{}
+	bad := false
+	for _, c := range in.Components {
+		bad = bad || c.SKU == in.SKU || m.kits[c.SKU] != nil || parts[c.SKU] != 0
+		parts[c.SKU] = c.Quantity
+	}
+	for _, k := range m.kits {
+		bad = bad || k[in.SKU] != 0
+	}
+	switch {
+	case in.Deleted:
+		delete(m.kits, in.SKU)
+	case bad:
+		m.refused = append(m.refused, "refused")
+	default:
+		m.kits[in.SKU] = parts
+	}
+}
+
+// partsOf returns what a unit of the SKU takes off the shelves now.
+func (m *model) partsOf(sku string) map[string]stock.Quantity {
+	if k := m.kits[sku]; k != nil {
+		return k
+	}
+	return map[string]stock.Quantity{sku: 1}
+}
+
 // What everything adds up to.
 
 func (m *model) onHand(sku, outlet string) stock.Quantity {
@@ -250,8 +283,8 @@ func (m *model) reserved(sku, outlet string) stock.Quantity {
 	var sum stock.Quantity
 	m.eachLine(func(_ *mOrder, l *mLine) {
 		for _, a := range l.allocs {
-			if l.sku == sku && a.outlet == outlet {
-				sum += a.quantity - a.shipped
+			if a.outlet == outlet {
+				sum += (a.quantity - a.shipped) * l.parts[sku]
 			}
 		}
 	})
@@ -261,9 +294,7 @@ func (m *model) reserved(sku, outlet string) stock.Quantity {
 func (m *model) onOrder(sku string) stock.Quantity {
 	var sum stock.Quantity
 	m.eachLine(func(_ *mOrder, l *mLine) {
-		if l.sku == sku {
-			sum += l.waiting + l.open()
-		}
+		sum += (l.waiting + l.open()) * l.parts[sku]
 	})
 	return sum
 }
@@ -371,7 +402,7 @@ func (m *model) snapshotLine(o *mOrder, in *record.Order, il *record.OrderLine) 
 	}
 	location := m.location(o.channel, il.Location)
 	if l == nil {
-		l = &mLine{id: il.LineID, sku: sku, location: location, since: since, declined: map[string]bool{}}
+		l = &mLine{id: il.LineID, sku: sku, location: location, since: since, parts: m.partsOf(sku), declined: map[string]bool{}}
 		o.lines = append(o.lines, l)
 	}
 	if l.location != location {
@@ -412,6 +443,7 @@ func (m *model) identify() {
 		if l.sku = m.skuOf(o.channel, l.item); l.sku == "" {
 			return
 		}
+		l.parts = m.partsOf(l.sku)
 		since := l.since
 		m.reportEarly(o)
 		m.ledger(o, l)
@@ -585,7 +617,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 		from := outlet
 		if where := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == outlet && a.quantity > a.shipped }); where >= 0 {
 			l.allocs[where].ship()
-			m.leave(l.sku, from, at)
+			m.leave(l, from, at)
 			continue
 		}
 		newest := -1
@@ -596,7 +628,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 		}
 		if newest >= 0 && outlet == "" {
 			l.allocs[newest].ship()
-			m.leave(l.sku, l.allocs[newest].outlet, at)
+			m.leave(l, l.allocs[newest].outlet, at)
 			continue
 		}
 		if newest >= 0 {
@@ -615,7 +647,7 @@ func (m *model) despatch(o *mOrder, l *mLine, outlet string, units stock.Quantit
 		if from == "" {
 			continue
 		}
-		m.leave(l.sku, from, at)
+		m.leave(l, from, at)
 		where := slices.IndexFunc(l.allocs, func(a mAlloc) bool { return a.outlet == from })
 		if where < 0 {
 			where = len(l.allocs)
@@ -634,9 +666,11 @@ func (m *model) drop(l *mLine, i int) {
 	}
 }
 
-func (m *model) leave(sku, outlet string, at stock.Instant) {
-	if m.settings.FulfilmentLowersOnHand {
-		m.fact(sku, outlet, -1, at)
+func (m *model) leave(l *mLine, outlet string, at stock.Instant) {
+	for sku, n := range l.parts {
+		if m.settings.FulfilmentLowersOnHand {
+			m.fact(sku, outlet, -n, at)
+		}
 	}
 }
 
@@ -693,7 +727,9 @@ func (m *model) allocate(o *mOrder) {
 func (m *model) allocateLines(o *mOrder, group []*mLine) {
 	need := map[string]stock.Quantity{}
 	for _, l := range group {
-		need[l.sku] += l.waiting
+		for sku, n := range l.parts {
+			need[sku] += l.waiting * n
+		}
 	}
 	for _, outlet := range m.candidates(o.channel, group[0].pin, group[0].declined) {
 		fits := true
@@ -732,7 +768,11 @@ func (m *model) reassign(in *record.Reassign) {
 	if l == nil {
 		return
 	}
-	if in.From == in.To || !m.fulfils(in.To) || m.onHand(l.sku, in.To)-m.reserved(l.sku, in.To) < in.Quantity {
+	bad := in.From == in.To || !m.fulfils(in.To)
+	for sku, n := range l.parts {
+		bad = bad || m.onHand(sku, in.To)-m.reserved(sku, in.To) < in.Quantity*n
+	}
+	if bad {
 		m.refused = append(m.refused, "refused")
 		return
 	}
@@ -785,14 +825,14 @@ func (m *model) give(l *mLine, outlet string, units stock.Quantity) {
 
 // takeBack takes units back one by one, of the newest decision first, until no shelf has promised more than it holds.
 func (m *model) takeBack() {
-	for _, sku := range []string{"x", "y", "z"} {
-		for outlet := range m.known {
+	for _, sku := range []string{"k", "x", "y", "z"} {
+		for _, outlet := range slices.Sorted(maps.Keys(m.known)) {
 			for m.reserved(sku, outlet) > max(0, m.onHand(sku, outlet)) {
 				var of *mLine
 				at, newest := 0, 0
 				m.eachLine(func(_ *mOrder, l *mLine) {
 					for i, a := range l.allocs {
-						if l.sku == sku && a.outlet == outlet && len(a.when) > 0 && a.when[len(a.when)-1] > newest {
+						if l.parts[sku] != 0 && a.outlet == outlet && len(a.when) > 0 && a.when[len(a.when)-1] > newest {
 							of, at, newest = l, i, a.when[len(a.when)-1]
 						}
 					}
@@ -881,16 +921,24 @@ func (m *model) tellOne(l *record.Listing, c *record.Channel, location string, o
 	for _, id := range outlets {
 		if o := m.outlets[id]; m.fulfils(id) && o.SellsOnline && !slices.Contains(those, id) {
 			those = append(those, id)
-			sum += max(0, m.onHand(l.SKU, id)-m.reserved(l.SKU, id)-o.SafetyStock)
+			least := stock.Quantity(math.MaxInt64)
+			for sku, n := range m.partsOf(l.SKU) {
+				least = min(least, max(0, m.onHand(sku, id)-m.reserved(sku, id)-o.SafetyStock)/n)
+			}
+			sum += least
 		}
 	}
 	m.eachLine(func(o *mOrder, ol *mLine) {
-		if ol.sku != l.SKU || ol.waiting == 0 {
+		var most stock.Quantity // of what is listed, that the line waits for
+		for sku, n := range m.partsOf(l.SKU) {
+			most = max(most, (ol.waiting*ol.parts[sku]+n-1)/n)
+		}
+		if most == 0 {
 			return
 		}
 		able := m.candidates(o.channel, ol.pin, ol.declined)
 		if len(able) > 0 && !slices.ContainsFunc(able, func(id string) bool { return !slices.Contains(those, id) }) {
-			sum -= ol.waiting
+			sum -= most
 		}
 	})
 	q := max(0, sum-policy.Buffer) * stock.Quantity(policy.Percent) / 100

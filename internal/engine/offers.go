@@ -60,15 +60,14 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 	}
 
 	policy := offer.PolicyAt(l.def.Policies, ch.def.Policies, a.pool.clock)
-	available := availableAt(s, at.offered, nil)
-	held := a.waitingFor(s, at.offered)
+	available, held := a.available(s, at.offered, nil)
 	quantity, reason := offer.Quantity(available, held, policy)
 	if o.version != 0 && !o.stopped && o.quantity == quantity && !counters {
 		return
 	}
 	rec := a.emit(s, l, ch, o, quantity, false, reason)
 	inputs := rec.Inputs.Outlets[:0]
-	availableAt(s, at.offered, &inputs)
+	a.available(s, at.offered, &inputs)
 	rec.Inputs = record.OfferInputs{
 		Outlets: inputs, Waiting: held, Buffer: policy.Buffer, Percent: policy.Percent, Cap: policy.Cap, Floor: policy.Floor,
 	}
@@ -85,6 +84,15 @@ func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity
 		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets}, ChannelIDs: l.def.ChannelIDs, Stopped: stopped, Times: a.times(),
 	}
 	return rec
+}
+
+// available returns what the outlets may still promise of the SKU, and how much of it is spoken for by orders that wait. into,
+// where given, collects each outlet's part, in the order of the outlets' ids.
+func (a *applying) available(s *sku, outlets outletSet, into *[]record.OfferOutlet) (available, held stock.Quantity) {
+	if kit := a.pool.kitOf(s.id); kit != nil {
+		return a.pool.kitsAvailable(kit, outlets, into), a.kitsWaiting(kit, outlets)
+	}
+	return availableAt(s, outlets, into), a.waitingFor(s, outlets)
 }
 
 // availableAt sums what the outlets may still promise to customers: per outlet, on hand less reserved less safety stock, not
@@ -112,18 +120,21 @@ func availableAt(s *sku, outlets outletSet, into *[]record.OfferOutlet) stock.Qu
 // them twice.
 func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
 	var sum stock.Quantity
-	for _, w := range s.waiting {
-		candidates := a.pool.candidates(w.channel, w.outlet, w.declined)
-		only := len(candidates) > 0
-		for _, o := range candidates {
-			if !outlets.has(o) {
-				only = false
-				break
-			}
-		}
-		if only {
+	for i := range s.waiting {
+		if w := &s.waiting[i]; a.onlyFrom(w, outlets) {
 			sum += w.quantity
 		}
 	}
 	return sum
+}
+
+// onlyFrom reports whether outlets of this set could serve who waits, and no others.
+func (a *applying) onlyFrom(w *waiting, outlets outletSet) bool {
+	candidates := a.pool.candidates(w.channel, w.outlet, w.declined)
+	for _, o := range candidates {
+		if !outlets.has(o) {
+			return false
+		}
+	}
+	return len(candidates) > 0
 }

@@ -37,6 +37,7 @@ type order struct {
 // despatched is kept apart, since each tells of the same parcels under its own name: the largest of them counts.
 type line struct {
 	id, sku        string   // sku is "" while nobody knows what the item is
+	kit            []part   // what it is made of, where it is a kit: shared, nobody changes it
 	item           string   // the channel's own id of it, where that is all the channel says
 	location       string   // the channel's, at which its counters stand
 	outlet         string   // the only one that may serve it, "" for any
@@ -189,11 +190,11 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 				a.release(o, stored, stored.promised()+stored.waiting)
 				a.releaseCounters(o, stored)
 			}
-			*stored = line{id: l.LineID, sku: sku, location: location}
+			*stored = line{id: l.LineID, sku: sku, kit: a.pool.kitOf(sku), location: location}
 		}
 		if stored == nil {
 			i, _ := slices.BinarySearchFunc(o.lines, l.LineID, func(x line, id string) int { return strings.Compare(x.id, id) })
-			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: sku, location: location})
+			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: sku, kit: a.pool.kitOf(sku), location: location})
 			stored = &o.lines[i]
 		}
 		if stored.item = item; sku == "" && !held {
@@ -208,7 +209,9 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 		}
 		if stored.outlet != l.Outlet {
 			stored.outlet = l.Outlet
-			a.describeWaiting(o, stored)
+			if stored.waiting > 0 {
+				a.queue(o, stored)
+			}
 		}
 		stored.ordered = l.Quantity
 		stored.byChannel = max(stored.byChannel, l.Fulfilled)
@@ -308,45 +311,45 @@ func (a *applying) target(o *order, l *line) {
 			since = a.version
 		}
 		a.await(o, l, need, since)
-		a.demand(l.sku, need)
+		a.demand(l, need)
 	case need < 0:
 		a.release(o, l, min(-need, open)) // less is wanted than has left already: nothing but what is open comes back
 	}
 }
 
-// demand moves a SKU's units on order.
-func (a *applying) demand(id string, delta stock.Quantity) {
-	s := a.pool.sku(id)
-	a.pool.note(s)
-	s.onOrder += delta
-	a.pool.count(s)
+// demand moves the units on order of what the line takes.
+func (a *applying) demand(l *line, delta stock.Quantity) {
+	for _, pt := range l.parts() {
+		s := a.pool.sku(pt.sku)
+		a.pool.note(s)
+		s.onOrder += delta * pt.per
+		a.pool.count(s)
+	}
 }
 
-// await puts units of the line into its SKU's queue, or adds them to where it stands there already.
+// await puts units of the line into the queue of what it takes, or adds them to where it stands there already.
 func (a *applying) await(o *order, l *line, units stock.Quantity, since stock.Version) {
 	l.since = since
 	l.waiting += units
-	s := a.pool.sku(l.sku)
-	a.pool.count(s)
-	for i := range s.waiting {
-		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
-			w.quantity = l.waiting
-			return
-		}
-	}
-	s.waiting = append(s.waiting, waiting{order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, declined: l.declined, quantity: l.waiting})
+	a.queue(o, l)
 }
 
-// describeWaiting tells the queue that the line may be served by other outlets than before.
-func (a *applying) describeWaiting(o *order, l *line) {
-	if l.waiting == 0 {
-		return
-	}
-	s := a.pool.sku(l.sku)
-	for i := range s.waiting {
-		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
-			w.outlet, w.declined = l.outlet, l.declined
-			a.pool.count(s)
+// queue makes the queues of what the line takes say how it waits.
+func (a *applying) queue(o *order, l *line) {
+	for _, pt := range l.parts() {
+		s := a.pool.sku(pt.sku)
+		a.pool.count(s)
+		i := slices.IndexFunc(s.waiting, func(w waiting) bool { return w.order == o.key && w.line == l.id })
+		switch {
+		case l.waiting == 0 && i >= 0:
+			s.waiting = slices.Delete(s.waiting, i, i+1)
+		case l.waiting == 0:
+		case i < 0:
+			s.waiting = append(s.waiting, waiting{
+				order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, declined: l.declined, quantity: l.waiting * pt.per,
+			})
+		default:
+			s.waiting[i].quantity, s.waiting[i].outlet, s.waiting[i].declined = l.waiting*pt.per, l.outlet, l.declined
 		}
 	}
 }
@@ -354,21 +357,12 @@ func (a *applying) describeWaiting(o *order, l *line) {
 // unawait takes units of the line out of the queue.
 func (a *applying) unawait(o *order, l *line, units stock.Quantity) {
 	l.waiting -= units
-	s := a.pool.sku(l.sku)
-	a.pool.count(s)
-	for i := range s.waiting {
-		if w := &s.waiting[i]; w.order == o.key && w.line == l.id {
-			if w.quantity -= units; w.quantity <= 0 {
-				s.waiting = slices.Delete(s.waiting, i, i+1)
-			}
-			return
-		}
-	}
+	a.queue(o, l)
 }
 
 // release gives units of the line back: those that wait first, then the newest promises.
 func (a *applying) release(o *order, l *line, units stock.Quantity) {
-	a.demand(l.sku, -units)
+	a.demand(l, -units)
 	if w := min(units, l.waiting); w > 0 {
 		a.unawait(o, l, w)
 		units -= w
@@ -419,13 +413,15 @@ func (a *applying) allocateGroup(o *order, first *line) bool {
 		if l.waiting == 0 || !l.servedLike(first) {
 			continue
 		}
-		s := a.pool.sku(l.sku)
-		at := slices.Index(skus, s)
-		if at < 0 {
-			at = len(skus)
-			skus = append(skus, s)
+		for _, pt := range l.parts() {
+			s := a.pool.sku(pt.sku)
+			at := slices.Index(skus, s)
+			if at < 0 {
+				at = len(skus)
+				skus = append(skus, s)
+			}
+			needs = append(needs, allocation.Need{LineID: l.id, SKU: at, Quantity: l.waiting * pt.per})
 		}
-		needs = append(needs, allocation.Need{LineID: l.id, SKU: at, Quantity: l.waiting})
 		lines = append(lines, l)
 	}
 	candidates := a.pool.candidates(o.channel, first.outlet, first.declined)
@@ -452,7 +448,7 @@ func (a *applying) allocateGroup(o *order, first *line) bool {
 		units := l.waiting
 		a.unawait(o, l, units)
 		l.promise(chosen.def.Outlet, units)
-		a.reserve(a.pool.sku(l.sku), chosen, o.key, l.id, units)
+		a.reserve(o, l, chosen, units)
 	}
 	return true
 }
@@ -503,8 +499,14 @@ func (a *applying) serveWaiting() {
 // everything is given away.
 func (a *applying) anyFreeFor(o *order) bool {
 	for i := range o.lines {
-		if l := &o.lines[i]; l.waiting > 0 && a.pool.sku(l.sku).anyFree() {
-			return true
+		l := &o.lines[i]
+		if l.waiting == 0 {
+			continue
+		}
+		for _, pt := range l.parts() {
+			if a.pool.sku(pt.sku).anyFree() {
+				return true
+			}
 		}
 	}
 	return false

@@ -23,6 +23,13 @@ func (p *packer) texts(list []string) {
 		p.text(s)
 	}
 }
+func (p *packer) parts(list []part) {
+	p.uint(uint64(len(list)))
+	for _, pt := range list {
+		p.text(pt.sku)
+		p.qty(pt.per)
+	}
+}
 func (p *packer) bool(v bool) {
 	if v {
 		p.b = append(p.b, 1)
@@ -67,6 +74,20 @@ func (u *unpacker) texts() []string {
 	var list []string
 	for range u.count() {
 		list = append(list, u.text())
+	}
+	return list
+}
+
+// parts reads the components of a kit. What one unit takes is never 0: it is divided by.
+func (u *unpacker) parts() []part {
+	var list []part
+	for range u.count() {
+		pt := part{sku: u.text(), per: u.qty()}
+		if pt.per <= 0 {
+			u.fail()
+			return nil
+		}
+		list = append(list, pt)
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -15,27 +16,38 @@ type promise struct {
 	units       stock.Quantity
 }
 
-// reserve promises units of the SKU at the outlet to the line.
-func (a *applying) reserve(s *sku, o *outlet, order, line string, units stock.Quantity) {
-	s.level(o).reserved += units
-	s.promises = append(s.promises, promise{order, line, o, units})
-	a.changes.promise(a.pool, s)
-	a.pool.count(s)
+// reserve promises the outlet's stock for units of the line.
+func (a *applying) reserve(o *order, l *line, at *outlet, units stock.Quantity) {
+	for _, pt := range l.parts() {
+		s := a.pool.sku(pt.sku)
+		s.level(at).reserved += units * pt.per
+		s.promises = append(s.promises, promise{o.key, l.id, at, units * pt.per})
+		a.changes.promise(a.pool, s)
+		a.pool.count(s)
+	}
 }
 
-// unreserve takes units of the line's promises at the outlet back, the newest first.
-func (a *applying) unreserve(s *sku, o *outlet, order, line string, units stock.Quantity) {
-	s.level(o).reserved -= units
-	s.freed = true
-	a.changes.promise(a.pool, s)
-	a.pool.count(s)
-	for i := len(s.promises) - 1; i >= 0 && units > 0; i-- {
+// unreserve takes the outlet's promises for units of the line back, the newest first.
+func (a *applying) unreserve(o *order, l *line, at *outlet, units stock.Quantity) {
+	for _, pt := range l.parts() {
+		s := a.pool.sku(pt.sku)
+		s.level(at).reserved -= units * pt.per
+		s.freed = true
+		a.changes.promise(a.pool, s)
+		a.pool.count(s)
+		s.withdraw(promise{o.key, l.id, at, units * pt.per})
+	}
+}
+
+// withdraw takes units off the newest promises of the same line at the same outlet.
+func (s *sku) withdraw(back promise) {
+	for i := len(s.promises) - 1; i >= 0 && back.units > 0; i-- {
 		pr := &s.promises[i]
-		if pr.outlet != o || pr.line != line || pr.order != order {
+		if pr.outlet != back.outlet || pr.line != back.line || pr.order != back.order {
 			continue
 		}
-		n := min(units, pr.units)
-		units -= n
+		n := min(back.units, pr.units)
+		back.units -= n
 		if pr.units -= n; pr.units == 0 {
 			s.promises = slices.Delete(s.promises, i, i+1)
 		}
@@ -61,12 +73,15 @@ func (s *sku) newest(o *outlet, units stock.Quantity, f func(pr promise, n stock
 // decideAgain takes the newest promises back wherever the entry left less on hand than is promised. Their lines wait again,
 // in the place in which they waited before, and serveWaiting looks for other outlets.
 func (a *applying) decideAgain() {
-	for i := 0; i < len(a.pool.touched); i++ {
-		s := a.pool.touched[i]
-		if !s.less {
-			continue
+	var less []*sku
+	for _, s := range a.pool.touched {
+		if s.less {
+			s.less = false
+			less = append(less, s)
 		}
-		s.less = false
+	}
+	slices.SortFunc(less, func(x, y *sku) int { return strings.Compare(x.id, y.id) })
+	for _, s := range less {
 		for j := range s.levels {
 			l := &s.levels[j]
 			units := l.short(l.onHand)
@@ -79,18 +94,19 @@ func (a *applying) decideAgain() {
 				lost = append(lost, pr)
 			})
 			for _, pr := range lost {
-				a.lose(pr)
+				a.lose(s, pr)
 			}
 		}
 	}
 }
 
-// lose takes a promise back.
-func (a *applying) lose(pr promise) {
+// lose takes a promise of the SKU back, and with it the whole kit.
+func (a *applying) lose(s *sku, pr promise) {
 	o := a.pool.orders[pr.order]
 	l := o.line(pr.line)
-	a.giveBack(o, l, pr.outlet.def.Outlet, pr.units)
-	a.awaitAgain(o, l, pr.units)
+	units := kitsOf(pr.units, l.per(s.id))
+	a.giveBack(o, l, pr.outlet.def.Outlet, units)
+	a.awaitAgain(o, l, units)
 }
 
 // giveBack takes units of the line's allocation at the outlet back.
@@ -98,7 +114,7 @@ func (a *applying) giveBack(o *order, l *line, outletID string, units stock.Quan
 	i := slices.IndexFunc(l.allocations, func(al allocated) bool { return al.outlet == outletID })
 	al := &l.allocations[i]
 	al.quantity -= units
-	a.unreserve(a.pool.sku(l.sku), a.pool.outlets[outletID], o.key, l.id, units)
+	a.unreserve(o, l, a.pool.outlets[outletID], units)
 	if al.quantity == 0 {
 		l.allocations = slices.Delete(l.allocations, i, i+1)
 	}

@@ -124,7 +124,7 @@ func compareWithModel(journal []record.JournalEntry) error {
 			func() error { return said.sameCounts(m) },
 			func() error { return said.sameOrders(m) },
 			func() error { return said.sameOffers(m) },
-			func() error { return said.invariants(&out) },
+			func() error { return said.invariants(m, &out) },
 		} {
 			if err := check(); err != nil {
 				return fmt.Errorf("entry %d: %w", i, err)
@@ -169,7 +169,7 @@ func sameRejections(m *model, out *enginetest.Outputs) error {
 }
 
 func (s *spoken) sameCounts(m *model) error {
-	for _, sku := range []string{"x", "y", "z"} {
+	for _, sku := range []string{"x", "y", "z", "k"} {
 		want := record.Availability{SKU: sku, OnOrder: m.onOrder(sku)}
 		for _, outlet := range slices.Sorted(maps.Keys(m.known)) {
 			def, declared := m.outlets[outlet]
@@ -259,7 +259,7 @@ func (s *spoken) sameOffers(m *model) error {
 }
 
 // invariants checks what DESIGN §5 calls always true, on the outputs alone.
-func (s *spoken) invariants(out *enginetest.Outputs) error {
+func (s *spoken) invariants(m *model, out *enginetest.Outputs) error {
 	type shelf struct{ sku, outlet string }
 	open, onOrder := map[shelf]stock.Quantity{}, map[string]stock.Quantity{}
 	for key, o := range s.orders {
@@ -268,12 +268,16 @@ func (s *spoken) invariants(out *enginetest.Outputs) error {
 			for _, a := range l.Allocations {
 				left := a.Quantity - a.Fulfilled
 				units += left
-				open[shelf{l.SKU, a.Outlet}] += left
+				for sku, n := range m.find(key[0], key[1]).line(l.LineID).parts { // the record does not tell what a kit was made of
+					open[shelf{sku, a.Outlet}] += left * n
+				}
 				if left < 0 || a.Fulfilled < 0 {
 					return fmt.Errorf("order %v line %s: %+v", key, l.LineID, a)
 				}
 			}
-			onOrder[l.SKU] += units
+			for sku, n := range m.find(key[0], key[1]).line(l.LineID).parts {
+				onOrder[sku] += units * n
+			}
 			// Cancelled units are what is neither open nor fulfilled; there are none in a live order of a merchant.
 			live := (o.State == record.Open || o.State == record.PartiallyShipped) && o.FulfilledBy == record.ByMerchant
 			if l.Held {

@@ -23,7 +23,7 @@ func (a *applying) decline(d *record.Decline) {
 	a.pool.remember(id, a.version, a.changes)
 	if i, found := slices.BinarySearch(l.declined, d.Outlet); !found {
 		l.declined = slices.Insert(slices.Clip(l.declined), i, d.Outlet)
-		a.describeWaiting(o, l)
+		a.queue(o, l)
 	}
 	a.giveBack(o, l, d.Outlet, d.Quantity)
 	a.awaitAgain(o, l, d.Quantity)
@@ -37,7 +37,6 @@ func (a *applying) reassign(r *record.Reassign) {
 	if l == nil {
 		return
 	}
-	s := a.pool.sku(l.sku)
 	to, known := a.pool.outlets[r.To]
 	switch {
 	case r.From == r.To:
@@ -47,14 +46,16 @@ func (a *applying) reassign(r *record.Reassign) {
 		a.reject(classRefused, "to", fmt.Sprintf("outlet %q does not fulfil orders", r.To))
 		return
 	}
-	if at := s.at(to); at.free() < r.Quantity {
-		a.reject(classRefused, "quantity", fmt.Sprintf("%q has %d of %q free, not %d", r.To, at.free(), l.sku, r.Quantity))
-		return
+	for _, pt := range l.parts() {
+		if at := a.pool.sku(pt.sku).at(to); at.free() < r.Quantity*pt.per {
+			a.reject(classRefused, "quantity", fmt.Sprintf("%q has %d of %q free, not %d", r.To, at.free(), pt.sku, r.Quantity*pt.per))
+			return
+		}
 	}
 	a.pool.remember(id, a.version, a.changes)
 	a.giveBack(o, l, r.From, r.Quantity)
 	l.promise(r.To, r.Quantity)
-	a.reserve(s, to, o.key, l.id, r.Quantity)
+	a.reserve(o, l, to, r.Quantity)
 	o.decision = record.Decision{Rule: ruleReassigned, Exact: true}
 	a.stamp(o)
 }

@@ -21,6 +21,7 @@ const (
 
 func outletRow(id string) string  { return "outlet/" + id }
 func channelRow(id string) string { return "channel/" + id }
+func kitRow(id string) string     { return "kit/" + id }
 func sourceRow(id string) string  { return "source/" + id }
 func originRow(k originKey) string {
 	return "origin/" + k.topicID + "/" + strconv.Itoa(int(k.partition))
@@ -39,7 +40,10 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 		put(TablePool, pl, clockRow)
 	}
 	for _, x := range c.pools {
-		x.pool.packPoolRow(p, x.id)
+		if !x.pool.packPoolRow(p, x.id) {
+			f(RowWrite{RowKey{TablePool, x.pool.id, x.id}, nil})
+			continue
+		}
 		put(TablePool, x.pool, x.id)
 	}
 	for _, x := range c.origins {
@@ -201,7 +205,8 @@ func (s *State) Load(key RowKey, value []byte) error {
 	return nil
 }
 
-func (p *pool) packPoolRow(out *packer, id string) {
+// packPoolRow appends the row's value, or reports that there is none any more.
+func (p *pool) packPoolRow(out *packer, id string) bool {
 	kind, name, _ := strings.Cut(id, "/")
 	switch {
 	case id == settingsRow:
@@ -212,7 +217,14 @@ func (p *pool) packPoolRow(out *packer, id string) {
 		out.b = codec.AppendEvent(out.b, &record.Event{Outlet: &o.def})
 	case kind == "channel":
 		out.b = codec.AppendEvent(out.b, &record.Event{Channel: &p.channels[name].def})
+	case kind == "kit":
+		kit, ok := p.kits[name]
+		if !ok {
+			return false
+		}
+		out.parts(kit)
 	}
+	return true
 }
 
 func (p *pool) loadPoolRow(r RowWrite) error {
@@ -254,6 +266,8 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 		if e.Channel != nil {
 			p.channels[name] = &channel{def: *e.Channel, account: e.Channel.AccountID()}
 		}
+	case kind == "kit":
+		p.setKit(name, u.parts())
 	case kind == "origin":
 		topicID, partition, _ := strings.Cut(name, "/")
 		n, err := strconv.ParseInt(partition, 10, 32)
@@ -527,6 +541,7 @@ func (l *line) pack(p *packer) {
 	p.text(l.location)
 	p.text(l.outlet)
 	p.texts(l.declined)
+	p.parts(l.kit)
 	for _, q := range [...]stock.Quantity{l.ordered, l.byChannel, l.byReports, l.byWarehouse, l.fulfilled, l.waiting, l.sold, l.released} {
 		p.qty(q)
 	}
@@ -541,6 +556,7 @@ func (l *line) pack(p *packer) {
 
 func (l *line) read(u *unpacker) {
 	l.id, l.sku, l.item, l.location, l.outlet, l.declined = u.text(), u.text(), u.text(), u.text(), u.text(), u.texts()
+	l.kit = u.parts()
 	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byReports, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
 		*q = u.qty()
 	}

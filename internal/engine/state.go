@@ -25,6 +25,9 @@ type pool struct {
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
 
+	kits   map[string][]part   // by SKU, components by SKU
+	partOf map[string][]string // the kits that a SKU is a component of, by SKU
+
 	edition    int    // moves on with every edit of an outlet or channel
 	touched    []*sku // by the entry being applied
 	clockDirty bool   // by the run
@@ -177,6 +180,8 @@ func newPool(id string) *pool {
 		orders:   map[string]*order{},
 		items:    map[string]*item{},
 		index:    newSKUIndex(),
+		kits:     map[string][]part{},
+		partOf:   map[string][]string{},
 	}
 }
 
