@@ -21,8 +21,8 @@ type Store interface {
 	// Meta returns the partition's position, the zero Position if nothing was ever committed.
 	Meta(ctx context.Context, partition int32) (stream.Position, error)
 
-	// LoadPool returns every row of the pool's TablePool and TableSeen, and every id of its TableStock and TableListings (with
-	// nil values), as of the returned position. Each row and each id of a table comes once, in no particular order.
+	// LoadPool returns every row of the pool's TablePool, TableSeen and TableDue, and every id of its TableStock and
+	// TableListings (with nil values), as of the returned position. Each row and each id of a table comes once, in no particular order.
 	LoadPool(ctx context.Context, partition int32, pool string) ([]engine.RowWrite, stream.Position, error)
 
 	// Load returns the values of the rows in the order of keys, nil for a row that does not exist, all as of the returned

@@ -26,8 +26,6 @@ func Refused(e *record.Event) string {
 		if e.Pool.Ruleset > Ruleset {
 			return fmt.Sprintf("ruleset %d is not known: the newest is %d", e.Pool.Ruleset, Ruleset)
 		}
-	case record.KindRefresh:
-		return "this kind of event is not supported by ruleset 1 yet"
 	}
 	return ""
 }
@@ -62,6 +60,11 @@ func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error
 	p.seen.forget(p, p.clock, c)
 
 	a := applying{pool: p, version: v, entry: e, changes: c}
+	a.handleDue()
+	a.goOn()
+	if len(p.touched) > 0 {
+		a.settle() // who waited for what became free comes before the event
+	}
 	switch e.Event.Kind() {
 	case record.KindMovement:
 		a.movement(e.Event.Movement)
@@ -83,11 +86,13 @@ func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error
 		a.listing(e.Event.Listing)
 	case record.KindChannel:
 		a.channel(e.Event.Channel)
+	case record.KindRefresh:
+		a.refresh(e.Event.Refresh)
 	case record.KindPool:
 		a.settings(e.Event.Pool)
 	}
 	a.settle()
-	return nil
+	return a.broken
 }
 
 // applying is one entry on its way through the state.
@@ -97,6 +102,7 @@ type applying struct {
 	entry   *record.JournalEntry
 	changes *Changes
 	again   []*order // lost a promise, and are decided again
+	broken  error    // the state cannot be what it is
 }
 
 // settle takes back what can no longer be kept and serves who waited for what the entry made free, then works out the offers of every SKU it touched.
@@ -109,7 +115,7 @@ func (a *applying) settle() {
 		if s.offers {
 			s.version, s.changedAt, s.times = a.version, p.clock, a.times()
 			a.changes.stock(p, s)
-			p.touchKits(s)
+			a.touchKits(s)
 		}
 		a.offer(s)
 		s.offers = false
@@ -117,7 +123,7 @@ func (a *applying) settle() {
 	for _, s := range p.touched {
 		s.touched = false
 	}
-	p.touched = p.touched[:0]
+	p.touched, a.again = p.touched[:0], a.again[:0]
 }
 
 // times are the moments the entry has passed.

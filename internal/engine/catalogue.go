@@ -15,14 +15,11 @@ func (a *applying) outlet(def *record.Outlet) {
 	o.def, o.declared = *def, true
 	a.pool.edition++
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, outletRow(def.Outlet)})
-	for _, id := range a.pool.index.all() {
-		s := a.pool.sku(id)
-		if counts && slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet == o && !l.empty() }) {
-			a.pool.count(s)
-		}
-		s.freed = true
-		a.pool.touch(s)
+	if counts {
+		a.begin(sweepCounts, def.Outlet)
+		return
 	}
+	a.begin(sweepOffers, "")
 }
 
 // channel declares a channel or changes it, with its outlets, locations and policies.
@@ -32,11 +29,8 @@ func (a *applying) channel(def *record.Channel) {
 	a.pool.edition++
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, channelRow(def.Channel)})
 	a.changes.channelState(record.ChannelState{Channel: kept, Version: a.version})
-	for _, id := range a.pool.index.all() {
-		s := a.pool.sku(id)
-		s.freed = true
-		a.pool.touch(s)
-	}
+	a.schedule(dueChannel, def.Channel, nextPolicy(kept.Policies, a.pool.clock, 0))
+	a.begin(sweepOffers, def.Channel)
 }
 
 // channelState keeps the newest state of each channel of the run.
@@ -64,6 +58,7 @@ func (a *applying) listing(def *record.Listing) {
 	a.changes.listing(a.pool, s)
 	a.pool.touch(s)
 	a.relist(def.Channel, def.SKU, before, itemsOf(def))
+	a.scheduleSKU(s)
 }
 
 func (a *applying) settings(def *record.Pool) {

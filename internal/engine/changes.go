@@ -41,6 +41,8 @@ type Changes struct {
 	ordinal        int32 // of the next rejection of the entry being applied
 
 	clocks []*pool
+	swept  []*pool // those whose sweeps changed
+	dues   []dueChange
 	packed packer
 }
 
@@ -52,6 +54,11 @@ type skuChange struct {
 type orderChange struct {
 	pool  *pool
 	order *order
+}
+
+type dueChange struct {
+	pool *pool
+	id   string
 }
 
 type itemChange struct {
@@ -123,12 +130,19 @@ func (c *Changes) Reset() {
 	for _, p := range c.clocks {
 		p.clockDirty = false
 	}
+	for _, p := range c.swept {
+		p.sweptDirty = false
+	}
+	for _, x := range c.dues {
+		clear(x.pool.dueDirty)
+	}
 	*c = Changes{
 		stocks: c.stocks[:0], listed: c.listed[:0], recents: c.recents[:0], promises: c.promises[:0],
 		orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
+		swept: c.swept[:0], dues: c.dues[:0],
 	}
 }
 
@@ -191,6 +205,20 @@ func (c *Changes) item(p *pool, id string) {
 	}
 }
 
+func (c *Changes) sweeping(p *pool) {
+	if !p.sweptDirty {
+		p.sweptDirty = true
+		c.swept = append(c.swept, p)
+	}
+}
+
+func (c *Changes) due(p *pool, id string) {
+	if _, known := p.dueDirty[id]; !known {
+		p.dueDirty[id] = struct{}{}
+		c.dues = append(c.dues, dueChange{p, id})
+	}
+}
+
 func (c *Changes) order(p *pool, o *order) {
 	if !o.changed {
 		o.changed = true
@@ -228,6 +256,9 @@ func (s *State) EachAllocation(c *Changes, f func(a *record.Allocation)) {
 	for _, x := range c.orders {
 		if !x.order.due {
 			continue // only its row changed: it was read again, or a despatch came before it
+		}
+		if newer := x.pool.orders[x.order.key]; x.order.gone && newer != nil && newer.due {
+			continue // forgotten and heard of again in one run: the newest counts
 		}
 		x.order.allocation(x.pool.id, &a)
 		f(&a)

@@ -14,7 +14,7 @@ var (
 // A Table is a family of state rows.
 type Table uint8
 
-// The tables of a pool's state. TablePool and TableSeen are loaded whole, the others row by row.
+// The tables of a pool's state. TablePool, TableSeen and TableDue are loaded whole, the others row by row.
 const (
 	TablePool     Table = iota + 1 // settings, outlets, channels, origin and source marks, the clock
 	TableSeen                      // remembered event ids
@@ -24,6 +24,7 @@ const (
 	TableRecent                    // one row a SKU: its last counts and recent movements
 	TablePromises                  // one row a SKU: which order lines its outlets owe units
 	TableItems                     // one row a channel's own id of something, id = stream.JoinKey(channel, item)
+	TableDue                       // what waits for a moment of journal time
 )
 
 // A RowKey names one state row.
@@ -47,5 +48,5 @@ type State struct {
 // NewState returns an empty state, which holds no pool.
 func NewState() *State { return &State{pools: map[string]*pool{}} }
 
-// HasPool reports whether the pool's TablePool and TableSeen have been loaded with LoadPool.
+// HasPool reports whether the pool's tables that are loaded whole have been, with LoadPool.
 func (s *State) HasPool(id string) bool { _, ok := s.pools[id]; return ok }

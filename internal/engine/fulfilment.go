@@ -14,6 +14,10 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 	p := a.pool
 	key := OrderID(in.Channel, in.OrderID)
 	o := p.orders[key]
+	if o == nil && in.ShippedAt < p.clock.Add(-closedFor) {
+		a.reject(classLate, "shipped_at", fmt.Sprintf("order %q of channel %q is not known: it may have been closed and forgotten", in.OrderID, in.Channel))
+		return
+	}
 	if o == nil {
 		o = &order{key: key, channel: in.Channel, id: in.OrderID, early: true}
 		p.orders[key] = o
@@ -27,6 +31,8 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 		kept.Lines = slices.Clone(in.Lines)
 		o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID, early: &kept})
 		a.changes.order(p, o)
+		o.last = p.clock
+		a.scheduleOrder(o)
 		return
 	}
 	if !a.despatchReport(o, in) {

@@ -81,7 +81,7 @@ func FuzzLoadRows(f *testing.F) {
 		}}),
 	}
 	f.Fuzz(func(t *testing.T, table uint8, id string, value []byte) {
-		if engine.Table(table) < engine.TablePool || engine.Table(table) > engine.TableItems {
+		if engine.Table(table) < engine.TablePool || engine.Table(table) > engine.TableDue {
 			return
 		}
 		// Rows that refer to each other may not fit together once one of them is made up; what must not happen is a panic,

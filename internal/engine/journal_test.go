@@ -40,6 +40,12 @@ func drawJournal(seed uint64, most int) []record.JournalEntry {
 			g.journal = append(g.journal, one(&g, g.journal)) // an origin sends it again
 			continue
 		}
+		switch {
+		case g.one(300):
+			g.skipped += 61 * 24 * 3600 * 1_000_000 // what is closed is forgotten
+		case g.one(20):
+			g.skipped += stock.Instant(g.n(1, 30) * 1_000_000)
+		}
 		g.add(g.event())
 	}
 	return g.journal
@@ -49,7 +55,8 @@ type journalDraw struct {
 	r       *rand.Rand
 	journal []record.JournalEntry
 	offsets map[mOrigin]int64
-	orders  [][2]string // channel and id of open ones
+	orders  [][2]string   // channel and id of open ones
+	skipped stock.Instant // how much time has passed besides a second an entry
 }
 
 func (g *journalDraw) n(lo, hi int) int         { return lo + g.r.IntN(hi-lo+1) }
@@ -58,6 +65,19 @@ func (g *journalDraw) likely(in int) bool       { return !g.one(in) }
 func (g *journalDraw) of(ids ...string) string  { return one(g, ids) }
 func (g *journalDraw) q(hi int) stock.Quantity  { return stock.Quantity(g.n(1, hi)) }
 func (g *journalDraw) q0(hi int) stock.Quantity { return stock.Quantity(g.n(0, hi)) }
+
+// now is about when the next entry is made.
+func (g *journalDraw) now() stock.Instant {
+	return journalStart + g.skipped + stock.Instant(len(g.journal))*1_000_000
+}
+
+// soon draws a moment in the seconds around the next entry, or one that never comes.
+func (g *journalDraw) soon() stock.Instant {
+	if g.one(4) {
+		return g.now() + one(g, []stock.Instant{-1e12, 1e14})
+	}
+	return g.now() + stock.Instant(g.n(-5, 25)*1_000_000)
+}
 
 // someOrder draws the channel and id of an order, mostly of one that may have something to despatch.
 func (g *journalDraw) someOrder() (channel, id string) {
@@ -70,7 +90,7 @@ func (g *journalDraw) someOrder() (channel, id string) {
 
 // lately draws a moment of the last seconds before the next entry.
 func (g *journalDraw) lately(seconds int) stock.Instant {
-	return journalStart + stock.Instant(len(g.journal)*1_000_000-g.n(0, seconds*10)*100_000)
+	return g.now() - stock.Instant(g.n(0, seconds*10)*100_000)
 }
 
 func one[T any](g *journalDraw, of []T) T { return of[g.r.IntN(len(of))] }
@@ -78,6 +98,10 @@ func one[T any](g *journalDraw, of []T) T { return of[g.r.IntN(len(of))] }
 // add journals the event as ingest would: through the codec, so that it is valid and its defaults are filled in.
 func (g *journalDraw) add(e record.Event) {
 	var ready record.Event
+	if e.Tick != nil { // has no origin either
+		g.journal = append(g.journal, record.JournalEntry{Event: e, EntryTime: g.now(), Origin: record.Origin{Previous: -1}})
+		return
+	}
 	if err := codec.ParseEvent("application/x-protobuf", codec.AppendEvent(nil, &e), &ready); err != nil {
 		panic(fmt.Sprintf("the generator made a bad event: %v", err))
 	}
@@ -88,7 +112,7 @@ func (g *journalDraw) add(e record.Event) {
 	}
 	offset := previous + int64(g.n(1, 3))
 	g.offsets[from] = offset
-	at := journalStart + stock.Instant(len(g.journal)*1_000_000+g.n(-2, 2)*700_000)
+	at := g.now() + stock.Instant(g.n(-2, 2)*700_000)
 	g.journal = append(g.journal, record.JournalEntry{Event: ready, EntryTime: at, Origin: record.Origin{
 		TopicID: from.topic, Topic: "movements", Partition: from.partition, Offset: offset, Previous: previous, Time: at - 1000,
 	}})
@@ -131,7 +155,12 @@ func (g *journalDraw) event() record.Event {
 		return record.Event{Listing: g.listing(g.of("c1", "c2", "c3"), g.of("x", "y", "z", "k"))}
 	case n <= 95:
 		return record.Event{Channel: g.channel(g.of("c1", "c2", "c3"))}
+	case n <= 96:
+		return record.Event{Tick: &record.Tick{Pool: "p"}}
 	case n <= 97:
+		if g.one(2) {
+			return record.Event{Refresh: &record.Refresh{Pool: "p", Channel: g.of("", "c1", "c2")}}
+		}
 		return record.Event{Mark: &record.Mark{Pool: "p", Channel: g.of("c1", "c2", "c3"), OrdersUntil: journalStart}}
 	}
 	p := &record.Pool{CountWindow: one(g, []time.Duration{0, 10 * time.Second, 25 * time.Second, time.Hour}), Pool: "p", Ruleset: 1, Prefer: record.FewestOutlets, ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: g.likely(3)}
@@ -185,7 +214,10 @@ func (g *journalDraw) order() *record.Order {
 		Status: one(g, []record.OrderStatus{
 			record.Open, record.Open, record.Open, record.Open, record.Pending, record.Shipped, record.Cancelled, record.Cancelled, record.Archived,
 		}),
-		PlacedAt: journalStart, UpdatedAt: journalStart + stock.Instant(max(0, len(g.journal)+g.n(-3, 2)))*1_000_000,
+		PlacedAt: journalStart, UpdatedAt: g.now() + stock.Instant(g.n(-3, 2)*1_000_000),
+	}
+	if g.one(2) && o.Status == record.Pending {
+		o.ExpiresAt = g.soon()
 	}
 	if g.one(12) {
 		o.FulfilledBy = record.ByChannel
@@ -300,7 +332,7 @@ func (g *journalDraw) listing(channel, sku string) *record.Listing {
 		l.FulfilledBy = record.ByChannel
 	}
 	if g.one(8) {
-		l.PublishAt = journalStart + one(g, []stock.Instant{-1e12, 1e12})
+		l.PublishAt = g.soon()
 	}
 	if g.one(3) {
 		l.ChannelIDs = map[string]string{"item": "i" + sku, "variant": "v", "a": "b"}
@@ -308,11 +340,18 @@ func (g *journalDraw) listing(channel, sku string) *record.Listing {
 	return l
 }
 
-// policies draws dated rows whose dates are all far from the journal's: what a policy says must not hang on ticks here.
+// policies draws dated rows.
 func (g *journalDraw) policies() []record.Policy {
 	var rows []record.Policy
 	if g.one(8) {
-		rows = append(rows, record.Policy{To: journalStart - 1e12, Buffer: 100, Percent: 100})
+		rows = append(rows, record.Policy{To: g.soon(), Buffer: 100, Percent: 100})
+	}
+	if g.one(6) {
+		p := record.Policy{From: g.soon(), Buffer: 1, Percent: 100}
+		if g.one(2) {
+			p.To = p.From + stock.Instant(g.n(1, 10)*1_000_000)
+		}
+		rows = append(rows, p)
 	}
 	if g.one(3) {
 		p := record.Policy{Buffer: g.q0(2), Percent: int32(g.n(0, 100)), Floor: g.q0(2)}

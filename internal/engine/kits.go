@@ -116,13 +116,6 @@ func (p *pool) setKit(sku string, parts []part) {
 	}
 }
 
-// touchKits touches the kits that the SKU is part of: what may be shown of them hangs on it.
-func (p *pool) touchKits(s *sku) {
-	for _, id := range p.partOf[s.id] {
-		p.touch(p.sku(id))
-	}
-}
-
 // kitAt returns what an outlet has of a kit, in kits: by the component of which there is least beyond what is promised and kept
 // back, the first of these.
 func (p *pool) kitAt(kit []part, o *outlet) record.OfferOutlet {

@@ -17,6 +17,10 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		return keys
 	}
 	m := missing{pool: p, keys: keys}
+	m.due(max(p.clock, e.EntryTime))
+	if len(p.sweeps) > 0 {
+		m.step(p.sweeps[0])
+	}
 	switch e.Event.Kind() {
 	case record.KindMovement:
 		in := e.Event.Movement
@@ -83,12 +87,33 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		}
 	case record.KindListing:
 		m.listing(e.Event.Listing)
-	case record.KindOutlet, record.KindChannel:
-		for _, id := range p.index.all() {
-			m.skuAndWaiters(id)
-		}
+	case record.KindOutlet, record.KindChannel, record.KindRefresh:
+		m.step(sweep{kind: sweepOffers})
 	}
 	return m.keys
+}
+
+// due asks for what an entry at the moment now handles before its event.
+func (m *missing) due(now stock.Instant) {
+	m.pool.due.first(now, func(kind, id string) {
+		switch kind {
+		case dueOrder:
+			if o, held := m.order(id); held {
+				m.linesOf(o)
+			}
+		case dueSKU:
+			m.sku(id)
+		case dueChannel:
+			m.step(sweep{kind: sweepOffers})
+		}
+	})
+}
+
+// step asks for the SKUs of a sweep's next step.
+func (m *missing) step(w sweep) {
+	for _, id := range m.pool.next(&w) {
+		m.skuAndWaiters(id)
+	}
 }
 
 type missing struct {
@@ -104,7 +129,11 @@ func (m *missing) sku(id string) *sku {
 		return x
 	}
 	m.partsOf(id)
-	for _, kit := range m.pool.partOf[id] {
+	kits := m.pool.partOf[id]
+	if len(kits) > sweepStep {
+		return x // they are swept
+	}
+	for _, kit := range kits {
 		m.row(kit)
 		m.partsOf(kit)
 	}
@@ -239,7 +268,7 @@ func (m *missing) leaving(channelID string, o *order, takes []part, units stock.
 		for i := range o.lines {
 			l := &o.lines[i]
 			takes = append(append(takes, part{l.sku, 1}), l.kit...)
-			units += l.unshipped()
+			units += max(0, l.despatched()-l.fulfilled)
 			for _, al := range l.allocations {
 				from = append(from, al.outlet)
 			}

@@ -15,25 +15,26 @@ import (
 // and adds everything up anew whenever it is asked. It shares no code with the engine, and none of its ideas about rows,
 // queues, touched SKUs or increments; only the rules are the same.
 type model struct {
-	clock    stock.Instant
-	entry    int
-	decision int
-	settings record.Pool
-	outlets  map[string]record.Outlet // declared ones
-	known    map[string]bool          // and those that a fact has named
-	channels map[string]record.Channel
-	kits     map[string]map[string]stock.Quantity
-	listings map[[2]string]record.Listing // by channel and SKU
-	facts    []mFact
-	rows     map[[2]string]*mRow // by SKU and outlet
-	orders   []*mOrder
-	counters map[[3]string]mCounters // by channel, SKU and location
-	told     map[[3]string]mTold
-	heard    heard
-	origins  map[mOrigin]int64
-	sources  map[string]*mSource
-	eventIDs map[[2]string]bool
-	refused  []string // classes of what the present entry did not apply
+	clock     stock.Instant
+	entry     int
+	decision  int
+	settings  record.Pool
+	outlets   map[string]record.Outlet // declared ones
+	known     map[string]bool          // and those that a fact has named
+	channels  map[string]record.Channel
+	kits      map[string]map[string]stock.Quantity
+	listings  map[[2]string]record.Listing // by channel and SKU
+	facts     []mFact
+	rows      map[[2]string]*mRow // by SKU and outlet
+	orders    []*mOrder
+	counters  map[[3]string]mCounters // by channel, SKU and location
+	told      map[[3]string]mTold
+	heard     heard
+	origins   map[mOrigin]int64
+	sources   map[string]*mSource
+	eventIDs  map[[2]string]stock.Instant // when each was seen
+	forgotten [][2]string                 // orders
+	refused   []string                    // classes of what the present entry did not apply
 }
 
 // A fact is a movement, or what a count found, at a second.
@@ -73,6 +74,8 @@ type mOrder struct {
 	counted       bool
 	status        record.OrderStatus
 	updated, read stock.Instant
+	expires       stock.Instant
+	last          stock.Instant // when it last changed, in journal time
 	by            record.Fulfiller
 	lines         []*mLine
 	reports       map[string]bool
@@ -101,7 +104,7 @@ func newModel() *model {
 		settings: record.Pool{ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true, CountWindow: 6 * time.Hour},
 		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{}, rows: map[[2]string]*mRow{}, kits: map[string]map[string]stock.Quantity{},
 		listings: map[[2]string]record.Listing{}, counters: map[[3]string]mCounters{}, told: map[[3]string]mTold{}, heard: heard{},
-		origins: map[mOrigin]int64{}, sources: map[string]*mSource{}, eventIDs: map[[2]string]bool{},
+		origins: map[mOrigin]int64{}, sources: map[string]*mSource{}, eventIDs: map[[2]string]stock.Instant{},
 	}
 }
 
@@ -116,6 +119,7 @@ func (m *model) fold(e *record.JournalEntry) {
 		m.origins[from] = e.Origin.Offset
 	}
 	m.clock = max(m.clock, e.EntryTime)
+	m.due()
 	switch ev := &e.Event; {
 	case ev.Movement != nil:
 		m.movement(ev.Movement)
@@ -129,6 +133,10 @@ func (m *model) fold(e *record.JournalEntry) {
 		m.reassign(ev.Reassign)
 	case ev.Mark != nil:
 		if _, ok := m.channels[ev.Mark.Channel]; !ok {
+			m.refused = append(m.refused, "refused")
+		}
+	case ev.Refresh != nil:
+		if _, ok := m.channels[ev.Refresh.Channel]; !ok && ev.Refresh.Channel != "" {
 			m.refused = append(m.refused, "refused")
 		}
 	case ev.Outlet != nil:
@@ -147,6 +155,56 @@ func (m *model) fold(e *record.JournalEntry) {
 	m.takeBack()
 	m.serveWaiting()
 	m.tell()
+}
+
+func (m *model) remembers(id [2]string) bool {
+	at, ok := m.eventIDs[id]
+	return ok && m.clock.Sub(at) < 24*time.Hour
+}
+
+// due does what only time does: forgets, and releases holds.
+func (m *model) due() {
+	const long = 60 * 24 * time.Hour
+	var kept []*mOrder
+	for _, o := range m.orders {
+		expired := o.status == record.Pending && o.expires != 0 && o.expires <= m.clock
+		if over := !o.seen || o.closed() || expired && !o.open(); over && o.last.Add(long) <= m.clock {
+			if !o.seen {
+				for range o.early {
+					m.refused = append(m.refused, "refused")
+				}
+			}
+			m.forgotten = append(m.forgotten, [2]string{o.channel, o.id})
+			continue
+		}
+		kept = append(kept, o)
+		if expired && o.open() {
+			for _, l := range o.lines {
+				m.target(o, l)
+			}
+			o.last = m.clock
+		}
+	}
+	m.orders = kept
+	m.serveWaiting()
+	m.tell()
+}
+
+func (o *mOrder) open() bool {
+	for _, l := range o.lines {
+		if l.waiting > 0 || l.open() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *mOrder) closed() bool {
+	shipped := false
+	for _, l := range o.lines {
+		shipped = shipped || l.fulfilled > 0
+	}
+	return !o.open() && (shipped || o.status == record.Shipped || o.status == record.Cancelled || o.status == record.Archived)
 }
 
 func (m *model) movement(in *record.Movement) {
@@ -168,11 +226,11 @@ func (m *model) movement(in *record.Movement) {
 		s.high = max(s.high, in.Sequence)
 	} else if in.EventID != "" {
 		id := [2]string{in.Source, in.EventID}
-		if m.eventIDs[id] {
+		if m.remembers(id) {
 			m.refused = append(m.refused, "duplicate")
 			return
 		}
-		m.eventIDs[id] = true
+		m.eventIDs[id] = m.clock
 	}
 	if in.Kind == stock.Count {
 		m.count(in)
@@ -352,6 +410,10 @@ func (m *model) lowers(channel string, status record.OrderStatus) bool {
 func (m *model) order(in *record.Order, entryTime stock.Instant) {
 	read := cmp.Or(in.ReadAt, entryTime)
 	o := m.find(in.Channel, in.OrderID)
+	if o == nil && in.UpdatedAt < m.clock.Add(-60*24*time.Hour) {
+		m.refused = append(m.refused, "late")
+		return
+	}
 	if o != nil && o.seen && (in.UpdatedAt < o.updated || in.UpdatedAt == o.updated && read <= o.read) {
 		return
 	}
@@ -362,7 +424,7 @@ func (m *model) order(in *record.Order, entryTime stock.Instant) {
 		o = &mOrder{channel: in.Channel, id: in.OrderID, reports: map[string]bool{}}
 		m.orders = append(m.orders, o)
 	}
-	o.seen = true
+	o.seen, o.last, o.expires = true, m.clock, in.ExpiresAt
 	o.status, o.updated, o.read, o.by = in.Status, in.UpdatedAt, read, in.FulfilledBy
 	for _, l := range o.lines {
 		l.ordered = 0
@@ -449,6 +511,7 @@ func (m *model) identify() {
 		m.ledger(o, l)
 		m.target(o, l)
 		l.since = since
+		o.last = m.clock
 	})
 }
 
@@ -524,7 +587,7 @@ func (m *model) target(o *mOrder, l *mLine) {
 	}
 	m.despatch(o, l, "", min(l.despatched(), max(l.ordered, l.fulfilled))-l.fulfilled, o.updated)
 	want := l.ordered
-	if o.status == record.Shipped || o.status == record.Archived || o.status == record.Cancelled && m.settings.ReleaseOn == record.OnCancel {
+	if o.status == record.Pending && o.expires != 0 && o.expires <= m.clock || o.status == record.Shipped || o.status == record.Archived || o.status == record.Cancelled && m.settings.ReleaseOn == record.OnCancel {
 		want = l.fulfilled
 	}
 	change := want - l.fulfilled - l.waiting - l.open()
@@ -563,6 +626,10 @@ func (m *model) giveBack(l *mLine, units stock.Quantity) {
 
 func (m *model) fulfilment(in *record.Fulfilment) {
 	o := m.find(in.Channel, in.OrderID)
+	if o == nil && in.ShippedAt < m.clock.Add(-60*24*time.Hour) {
+		m.refused = append(m.refused, "late")
+		return
+	}
 	if o == nil {
 		o = &mOrder{channel: in.Channel, id: in.OrderID, reports: map[string]bool{}}
 		m.orders = append(m.orders, o)
@@ -574,9 +641,11 @@ func (m *model) fulfilment(in *record.Fulfilment) {
 	if !o.seen || o.holds(in) {
 		o.reports[in.FulfilmentID] = true
 		o.early = append(o.early, in)
+		o.last = m.clock
 		return
 	}
 	if m.report(o, in) {
+		o.last = m.clock
 		o.reports[in.FulfilmentID] = true
 	}
 }
@@ -757,7 +826,7 @@ func (m *model) decline(in *record.Decline) {
 	if l == nil {
 		return
 	}
-	m.eventIDs[[2]string{"decline/", in.EventID}] = true
+	m.eventIDs[[2]string{"decline/", in.EventID}] = m.clock
 	l.declined[in.Outlet] = true
 	m.takeFrom(l, at, in.Quantity)
 	l.waiting += in.Quantity
@@ -776,7 +845,7 @@ func (m *model) reassign(in *record.Reassign) {
 		m.refused = append(m.refused, "refused")
 		return
 	}
-	m.eventIDs[[2]string{"reassign/", in.EventID}] = true
+	m.eventIDs[[2]string{"reassign/", in.EventID}] = m.clock
 	m.takeFrom(l, at, in.Quantity)
 	m.give(l, in.To, in.Quantity)
 }
@@ -792,7 +861,7 @@ func (m *model) takeFrom(l *mLine, at int, units stock.Quantity) {
 
 // promised returns the line and which of its allocations owes it the units.
 func (m *model) promised(kind, event, channel, order, line, outlet string, units stock.Quantity) (*mLine, int) {
-	if m.eventIDs[[2]string{kind + "/", event}] {
+	if m.remembers([2]string{kind + "/", event}) {
 		m.refused = append(m.refused, "duplicate")
 		return nil, 0
 	}

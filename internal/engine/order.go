@@ -21,6 +21,8 @@ type order struct {
 	updatedAt    stock.Instant
 	readAt       stock.Instant
 	placedAt     stock.Instant
+	expiresAt    stock.Instant // of a hold; 0: never
+	last         stock.Instant // journal time at which something was heard of it
 	fulfilledBy  record.Fulfiller
 	lines        []line // by id
 	decision     record.Decision
@@ -28,6 +30,7 @@ type order struct {
 	early        bool         // the fulfilments wait for the order's first snapshot
 	counted      bool         // it has been in a status that counts at its channel
 	changed, due bool         // by the run: the row; the record as well
+	gone         bool         // forgotten: its row goes
 	changedAt    stock.Instant
 	follows      stock.Instant // updatedAt at version: a later snapshot that changed nothing must not show in the record
 	times        record.Times
@@ -105,6 +108,11 @@ func (a *applying) order(in *record.Order) {
 		return
 	}
 	first := o == nil || o.early
+	if o == nil && in.UpdatedAt < p.clock.Add(-closedFor) {
+		a.reject(classLate, "updated_at", fmt.Sprintf("order %q of channel %q is older than 60 days and not known: it may have been closed and forgotten",
+			in.OrderID, in.Channel))
+		return
+	}
 	if first && !a.counts(in) && !a.lowers(in.Channel, in.Status) {
 		return // a status that this channel's orders do not count in, of an order nobody has seen
 	}
@@ -114,6 +122,7 @@ func (a *applying) order(in *record.Order) {
 	}
 	before := o.fingerprint()
 	o.status, o.updatedAt, o.readAt, o.placedAt, o.fulfilledBy = in.Status, in.UpdatedAt, readAt, in.PlacedAt, in.FulfilledBy
+	o.expiresAt = in.ExpiresAt
 	a.changes.order(p, o)
 
 	a.mergeLines(o, in)
@@ -126,17 +135,56 @@ func (a *applying) order(in *record.Order) {
 	for i := range o.lines {
 		a.target(o, &o.lines[i])
 	}
+	switch expired := o.expired(p.clock); {
+	case expired:
+		o.decision = record.Decision{Rule: ruleExpired, Exact: true}
+	case o.decision.Rule == ruleExpired:
+		o.decision = record.Decision{} // paid after all: it is decided anew
+	}
 	a.allocate(o)
 	if first || o.fingerprint() != before {
 		a.stamp(o)
 	}
+	o.last = p.clock
+	a.scheduleOrder(o)
+}
+
+// quiet reports whether nothing is to be expected of the order any more but word of it.
+func (o *order) quiet(now stock.Instant) bool {
+	return o.early || o.closed() || o.expired(now) && !o.open()
+}
+
+// closed reports whether everything has left or been given back.
+func (o *order) closed() bool {
+	switch o.state() {
+	case record.Shipped, record.Cancelled, record.Archived:
+		return !o.open()
+	}
+	return false
+}
+
+// open reports whether units wait or are promised.
+func (o *order) open() bool {
+	for i := range o.lines {
+		if l := &o.lines[i]; l.waiting > 0 || l.promised() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// expired reports whether the order is a hold whose time is over.
+func (o *order) expired(now stock.Instant) bool {
+	return o.status == record.Pending && o.expiresAt != 0 && o.expiresAt <= now
 }
 
 // stamp marks the order's outputs as changed by this entry.
 func (a *applying) stamp(o *order) {
 	o.version, o.changedAt, o.times, o.follows = a.version, a.pool.clock, a.times(), o.updatedAt
 	o.due = true
+	o.last = a.pool.clock
 	a.changes.order(a.pool, o)
+	a.scheduleOrder(o)
 }
 
 // fingerprint sums up what an allocation record shows of the order, to tell whether a snapshot changed anything.
@@ -300,7 +348,8 @@ func (a *applying) target(o *order, l *line) {
 	switch {
 	case o.status == record.Archived,
 		o.status == record.Cancelled && a.pool.settings.ReleaseOn == record.OnCancel,
-		o.status == record.Shipped:
+		o.status == record.Shipped,
+		o.expired(a.pool.clock):
 		wanted = l.fulfilled
 	}
 	open := l.promised() + l.waiting

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -103,10 +104,22 @@ func (a *applying) decideAgain() {
 // lose takes a promise of the SKU back, and with it the whole kit.
 func (a *applying) lose(s *sku, pr promise) {
 	o := a.pool.orders[pr.order]
-	l := o.line(pr.line)
+	var l *line
+	if o != nil {
+		l = o.line(pr.line)
+	}
+	if l == nil || !l.owedBy(pr.outlet.def.Outlet) {
+		a.broken = fmt.Errorf("%q at %q is promised to line %q of order %q, which does not say so: %w",
+			s.id, pr.outlet.def.Outlet, pr.line, pr.order, ErrInvariant)
+		return
+	}
 	units := kitsOf(pr.units, l.per(s.id))
 	a.giveBack(o, l, pr.outlet.def.Outlet, units)
 	a.awaitAgain(o, l, units)
+}
+
+func (l *line) owedBy(outletID string) bool {
+	return slices.ContainsFunc(l.allocations, func(al allocated) bool { return al.outlet == outletID })
 }
 
 // giveBack takes units of the line's allocation at the outlet back.

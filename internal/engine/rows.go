@@ -17,6 +17,7 @@ import (
 const (
 	clockRow    = "clock"
 	settingsRow = "settings"
+	sweepsRow   = "sweeps"
 )
 
 func outletRow(id string) string  { return "outlet/" + id }
@@ -38,6 +39,23 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 	for _, pl := range c.clocks {
 		p.instant(pl.clock)
 		put(TablePool, pl, clockRow)
+	}
+	for _, pl := range c.swept {
+		if len(pl.sweeps) == 0 {
+			f(RowWrite{RowKey{TablePool, pl.id, sweepsRow}, nil})
+			continue
+		}
+		pl.packSweeps(p)
+		put(TablePool, pl, sweepsRow)
+	}
+	for _, x := range c.dues {
+		at := x.pool.due.at[x.id]
+		if at == 0 {
+			f(RowWrite{RowKey{TableDue, x.pool.id, x.id}, nil})
+			continue
+		}
+		p.instant(at)
+		put(TableDue, x.pool, x.id)
 	}
 	for _, x := range c.pools {
 		if !x.pool.packPoolRow(p, x.id) {
@@ -93,12 +111,16 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 		put(TableItems, x.pool, x.id)
 	}
 	for _, x := range c.orders {
+		if x.order.gone {
+			f(RowWrite{RowKey{TableOrders, x.pool.id, x.order.key}, nil})
+			continue
+		}
 		x.order.pack(p)
 		put(TableOrders, x.pool, x.order.key)
 	}
 }
 
-// LoadPool makes the pool known with every stored row of its TablePool and TableSeen, and with the ids (the values are not
+// LoadPool makes the pool known with every stored row of its TablePool, TableSeen and TableDue, and with the ids (the values are not
 // looked at) of its TableStock and TableListings; none for a new pool. It keeps no slice. It returns an error that wraps
 // ErrInvariant for a row that does not decode.
 func (s *State) LoadPool(id string, rows []RowWrite) error {
@@ -112,6 +134,10 @@ func (s *State) LoadPool(id string, rows []RowWrite) error {
 			u := unpacker{b: r.Value}
 			p.seen.queue = append(p.seen.queue, seenID{id: r.ID, version: stock.Version(u.uint()), at: u.instant()})
 			p.seen.ids[r.ID] = struct{}{}
+			err = u.done(r.RowKey)
+		case TableDue:
+			u := unpacker{b: r.Value}
+			p.due.set(r.ID, u.instant())
 			err = u.done(r.RowKey)
 		case TableStock, TableListings:
 			p.index.add(r.ID)
@@ -241,6 +267,8 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 	switch {
 	case r.ID == clockRow:
 		p.clock = u.instant()
+	case r.ID == sweepsRow:
+		p.loadSweeps(&u)
 	case r.ID == settingsRow:
 		if err := event(); err != nil {
 			return err
@@ -505,6 +533,8 @@ func (o *order) pack(p *packer) {
 	p.instant(o.updatedAt)
 	p.instant(o.readAt)
 	p.instant(o.placedAt)
+	p.instant(o.expiresAt)
+	p.instant(o.last)
 	p.uint(uint64(o.fulfilledBy))
 	p.bool(o.early)
 	p.bool(o.counted)
@@ -571,12 +601,15 @@ func (p *pool) loadOrder(key RowKey, value []byte) error {
 	u.layout()
 	o := &order{
 		key: key.ID, channel: u.text(), id: u.text(), version: stock.Version(u.uint()), status: record.OrderStatus(u.uint()),
-		updatedAt: u.instant(), readAt: u.instant(), placedAt: u.instant(), fulfilledBy: record.Fulfiller(u.uint()),
+		updatedAt: u.instant(), readAt: u.instant(), placedAt: u.instant(), expiresAt: u.instant(), last: u.instant(), fulfilledBy: record.Fulfiller(u.uint()),
 		early: u.bool(), counted: u.bool(),
 	}
 	for range u.count() {
 		var l line
 		l.read(&u)
+		for _, al := range l.allocations {
+			u.bad = u.bad || p.outlets[al.outlet] == nil
+		}
 		o.lines = append(o.lines, l)
 	}
 	o.decision.Rule, o.decision.Exact = u.text(), u.bool()

@@ -157,6 +157,12 @@ func (s *scenario) play(text string) error {
 
 func (s *scenario) directive(fields []string) error {
 	for _, f := range fields {
+		if f == "tick" {
+			if err := s.fold(record.JournalEntry{Event: record.Event{Tick: &record.Tick{Pool: "acme"}}, EntryTime: stock.InstantOf(s.now)}); err != nil {
+				return err
+			}
+			continue
+		}
 		name, value, _ := strings.Cut(f, "=")
 		var err error
 		switch name {
@@ -197,6 +203,11 @@ func (s *scenario) event(line string) error {
 	}
 	e.Origin.Time = e.EntryTime
 	s.given = false
+	return s.fold(e)
+}
+
+// fold plays the entry and prints what comes out.
+func (s *scenario) fold(e record.JournalEntry) error {
 	s.now = s.now.Add(time.Second)
 	s.journal = append(s.journal, e)
 	out, err := s.pipeline.Fold(e)

@@ -24,13 +24,17 @@ type pool struct {
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
+	due    dueIndex
+	sweeps []sweep // the next to go on first
 
 	kits   map[string][]part   // by SKU, components by SKU
 	partOf map[string][]string // the kits that a SKU is a component of, by SKU
 
-	edition    int    // moves on with every edit of an outlet or channel
-	touched    []*sku // by the entry being applied
-	clockDirty bool   // by the run
+	edition    int                 // moves on with every edit of an outlet or channel
+	touched    []*sku              // by the entry being applied
+	clockDirty bool                // by the run
+	sweptDirty bool                // likewise
+	dueDirty   map[string]struct{} // likewise
 }
 
 // An outlet is a place with stock; declared is false until the catalogue has named it. Its index numbers the outlets in
@@ -179,9 +183,10 @@ func newPool(id string) *pool {
 		skus:     map[string]*sku{},
 		orders:   map[string]*order{},
 		items:    map[string]*item{},
-		index:    newSKUIndex(),
+		due:      newDueIndex(),
 		kits:     map[string][]part{},
 		partOf:   map[string][]string{},
+		dueDirty: map[string]struct{}{},
 	}
 }
 
@@ -319,29 +324,3 @@ func (p *pool) candidates(channelID, pinned string, declined []string) []*outlet
 
 // OrderID returns the id of an order's row in TableOrders.
 func OrderID(channel, order string) string { return stream.JoinKey(channel, order) }
-
-// A skuIndex lists the SKUs of a pool in order, those that are not in memory included, for edits that concern all of them.
-type skuIndex struct {
-	ids    []string
-	known  map[string]struct{}
-	sorted bool
-}
-
-func newSKUIndex() skuIndex { return skuIndex{known: map[string]struct{}{}, sorted: true} }
-
-func (x *skuIndex) add(id string) {
-	if _, ok := x.known[id]; ok {
-		return
-	}
-	x.known[id] = struct{}{}
-	x.ids = append(x.ids, id)
-	x.sorted = false
-}
-
-func (x *skuIndex) all() []string {
-	if !x.sorted {
-		slices.Sort(x.ids)
-		x.sorted = true
-	}
-	return x.ids
-}

@@ -18,6 +18,7 @@ var tableNames = [...]string{
 	engine.TableRecent:   "recent",
 	engine.TablePromises: "promises",
 	engine.TableItems:    "items",
+	engine.TableDue:      "due",
 }
 
 // slot begins every key of a journal partition: <prefix>{jN}:

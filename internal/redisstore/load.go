@@ -120,7 +120,7 @@ func (s *Store) LoadPool(ctx context.Context, partition int32, pool string) ([]e
 
 func (s *Store) readPool(ctx context.Context, partition int32, pool string) ([]engine.RowWrite, error) {
 	var rows []engine.RowWrite
-	for _, table := range []engine.Table{engine.TablePool, engine.TableSeen} {
+	for _, table := range []engine.Table{engine.TablePool, engine.TableSeen, engine.TableDue} {
 		err := s.scanTable(ctx, partition, table, pool, func(r engine.RowWrite) error {
 			rows = append(rows, r)
 			return nil

@@ -175,6 +175,8 @@ func tableName(t engine.Table) string {
 		return "promises"
 	case engine.TableItems:
 		return "items"
+	case engine.TableDue:
+		return "due"
 	}
 	return "unknown"
 }

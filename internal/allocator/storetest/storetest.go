@@ -197,10 +197,12 @@ func testLoadPool(t *testing.T, h Harness) {
 	rows := []engine.RowWrite{
 		row(engine.TablePool, "acme", "clock", "c"), row(engine.TablePool, "acme", "outlet/MTL", "o"),
 		row(engine.TableStock, "acme", "SHIRT", "s"), row(engine.TableListings, "acme", "SHIRT", "l"), row(engine.TableListings, "acme", "HAT", "l"),
-		row(engine.TableOrders, "acme", "web/1", "order"), row(engine.TablePool, "other", "clock", "c"),
+		row(engine.TableOrders, "acme", "web/1", "order"), row(engine.TableDue, "acme", "sku/SHIRT", "d"), row(engine.TablePool, "other", "clock", "c"),
+		row(engine.TableRecent, "acme", "SHIRT", "r"), row(engine.TablePromises, "acme", "SHIRT", "p"), row(engine.TableItems, "acme", "web/1", "i"),
 	}
 	want := map[engine.RowKey]string{
 		{Table: engine.TablePool, Pool: "acme", ID: "clock"}: "c", {Table: engine.TablePool, Pool: "acme", ID: "outlet/MTL"}: "o",
+		{Table: engine.TableDue, Pool: "acme", ID: "sku/SHIRT"}: "d",
 		{Table: engine.TableStock, Pool: "acme", ID: "SHIRT"}: "", {Table: engine.TableListings, Pool: "acme", ID: "SHIRT"}: "", {Table: engine.TableListings, Pool: "acme", ID: "HAT"}: "",
 	}
 	for i := range 12_000 { // more than one part of a scan

@@ -136,7 +136,7 @@ func (p *Pipeline) poolRows(pool string) []engine.RowWrite {
 			continue
 		}
 		switch k.Table {
-		case engine.TablePool, engine.TableSeen:
+		case engine.TablePool, engine.TableSeen, engine.TableDue:
 			rows = append(rows, engine.RowWrite{RowKey: k, Value: v})
 		case engine.TableStock, engine.TableListings:
 			rows = append(rows, engine.RowWrite{RowKey: k})
