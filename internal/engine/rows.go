@@ -608,7 +608,7 @@ func (p *pool) loadOrder(key RowKey, value []byte) error {
 		var l line
 		l.read(&u)
 		for _, al := range l.allocations {
-			u.bad = u.bad || p.outlets[al.outlet] == nil
+			u.bad = u.bad || al.open() != 0 && p.outlets[al.outlet] == nil
 		}
 		o.lines = append(o.lines, l)
 	}

@@ -203,7 +203,7 @@ func testLoadPool(t *testing.T, h Harness) {
 	want := map[engine.RowKey]string{
 		{Table: engine.TablePool, Pool: "acme", ID: "clock"}: "c", {Table: engine.TablePool, Pool: "acme", ID: "outlet/MTL"}: "o",
 		{Table: engine.TableDue, Pool: "acme", ID: "sku/SHIRT"}: "d",
-		{Table: engine.TableStock, Pool: "acme", ID: "SHIRT"}: "", {Table: engine.TableListings, Pool: "acme", ID: "SHIRT"}: "", {Table: engine.TableListings, Pool: "acme", ID: "HAT"}: "",
+		{Table: engine.TableStock, Pool: "acme", ID: "SHIRT"}:   "", {Table: engine.TableListings, Pool: "acme", ID: "SHIRT"}: "", {Table: engine.TableListings, Pool: "acme", ID: "HAT"}: "",
 	}
 	for i := range 12_000 { // more than one part of a scan
 		id := fmt.Sprintf("event-%d", i)
