@@ -218,8 +218,11 @@ const (
 // patiently calls f until it succeeds, ctx ends, or the error is one for a person.
 func (w *writer) patiently(ctx context.Context, f func() error) error {
 	err := f()
-	if err == nil || ctx.Err() != nil || errors.Is(err, stream.ErrStop) {
+	switch {
+	case err == nil, errors.Is(err, stream.ErrStop):
 		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
 	w.stage.patience.wait(ctx, fmt.Errorf("%s/%d: %w", w.partition.Topic, w.partition.ID, err))
 	defer w.stage.patience.goOn(ctx)
@@ -233,7 +236,7 @@ func (w *writer) patiently(ctx context.Context, f func() error) error {
 			timer.Stop()
 			return ctx.Err()
 		}
-		if err = f(); err == nil || ctx.Err() != nil || errors.Is(err, stream.ErrStop) {
+		if err = f(); err == nil || errors.Is(err, stream.ErrStop) {
 			return err
 		}
 		w.log.DebugContext(ctx, "still waiting for the history store", "err", err)
