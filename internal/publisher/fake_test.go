@@ -534,3 +534,5 @@ func checkSaid(t *testing.T, all []record.Communication) {
 }
 
 var errBroken = errors.New("broken")
+
+func slogDiscard() *slog.Logger { return slog.New(slog.DiscardHandler) }
