@@ -111,7 +111,7 @@ func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Insta
 // in the ledgers and says them. Urgent: only what protects a customer.
 func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	deadline := now.Add(c.traits.Timeout)
-	if !urgent {
+	if !urgent && !c.sellsOut() { // a zero goes before what it may overtake is sent again
 		if r := c.replay(now, deadline); r != nil {
 			return r
 		}
@@ -156,6 +156,11 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	return r
 }
 
+// sellsOut reports whether a sell-out is to be sent.
+func (c *channel) sellsOut() bool {
+	return slices.ContainsFunc(c.queue[laneSellOut], func(l *listing) bool { return l.lane == laneSellOut+1 })
+}
+
 // nextKey numbers the requests of one sequence.
 func (o *owner) nextKey() int {
 	o.keys++
@@ -193,7 +198,8 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 	c.busy++
 	for _, l := range r.listings {
 		l.ledger.Retry(deadline)
-		l.busy = true
+		// It may stand in a lane for a zero that was to overtake: now that a try is under way it may not.
+		l.busy, l.lane, l.readyAt = true, 0, 0
 		c.owner.touch(l)
 		said := l.attempt(record.Attempted, "replay")
 		said.AttemptedAt = now
