@@ -258,8 +258,9 @@ type call struct {
 // What a request meets: an error before or after it is applied, or no answer at all.
 type meets struct {
 	before, after error
-	hang          bool // after it was applied
-	lost          bool // before it was applied
+	slow          time.Duration // after it was applied
+	hang          bool          // for ever, after it was applied
+	lost          bool          // before it was applied
 }
 
 func newMarket(compare bool, levels map[string]stock.Quantity) *market {
@@ -303,6 +304,10 @@ func (m *market) Set(ctx context.Context, key string, rows []publisher.Row) (pub
 		m.known[key], m.bytes[key] = reply, text
 	}
 	m.mu.Unlock()
+	if what.slow > 0 {
+		timer := time.NewTimer(what.slow)
+		<-timer.C
+	}
 	if what.hang {
 		<-ctx.Done()
 		return publisher.Reply{}, ctx.Err()
