@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http/httptest"
@@ -190,7 +189,7 @@ func (r *teller) atRest() (bool, string) {
 // and started again. At the end every channel shows what is right; what was written down before the requests explains every change
 // at the channels, each of which happened once; and what is said to be acknowledged did happen.
 func TestPublishedLevels(t *testing.T) {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	servers, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -277,10 +276,8 @@ func TestPublishedLevels(t *testing.T) {
 
 	tick := time.NewTicker(4 * time.Millisecond)
 	defer tick.Stop()
-	var stage *publisher.Stage
 	for range 4 {
-		var stop func()
-		stage, stop = publish()
+		_, stop := publish()
 		for range 180 {
 			<-tick.C
 			r.happen()
