@@ -77,6 +77,10 @@ func (c *check) walk(w *world, left budget) {
 		return
 	}
 	c.seen[state] = struct{}{}
+	if len(c.path) > 500 {
+		c.problem = "it goes on for ever: … " + strings.Join(c.path[480:], ", ")
+		return
+	}
 	rest := w.clone()
 	pushes, wrong := rest.quiet()
 	if wrong == "" && w.s.CompareAndSet {
