@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -380,7 +381,8 @@ func (m *market) put(sku string, by stock.Quantity) {
 }
 
 // sets returns the calls that set something, reads those that read.
-func (m *market) sets() []call  { return m.filter(func(c call) bool { return c.key != "" }) }
+func (m *market) sets() []call { return m.filter(func(c call) bool { return c.key != "" }) }
+
 func (m *market) reads() []call { return m.filter(func(c call) bool { return c.key == "" }) }
 
 func (m *market) filter(keep func(call) bool) []call {
@@ -418,16 +420,20 @@ type bench struct {
 	logs    *bytes.Buffer // read when nobody works
 	markets map[string]publisher.Connector
 	cfg     publisher.Config
-	now     func() time.Time
 	version stock.Version
 	stage   *publisher.Stage
-	times   record.Times
+	looks   atomic.Int64 // how often the stage and the test looked at the clock
 }
 
 func newBench(t *testing.T, markets map[string]publisher.Connector) *bench {
 	cfg := publisher.DefaultConfig()
 	cfg.ReadBackEvery, cfg.RetryMax = 0, 8*time.Second
-	return &bench{t: t, offers: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg, now: time.Now}
+	return &bench{t: t, offers: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
+}
+
+func (b *bench) now() time.Time {
+	b.looks.Add(1)
+	return time.Now()
 }
 
 // work starts a stage on the partition. The function it returns stops it and returns what Work did.
