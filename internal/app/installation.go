@@ -35,6 +35,7 @@ type Installation struct {
 
 	cluster *kafka.Cluster
 	store   *redisstore.Store
+	history History
 	closers []func() error // in the order of opening
 }
 
