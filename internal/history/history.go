@@ -104,6 +104,7 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 			return err
 		}
 		from = w.batch.Last + 1
+		w.batch.Rows = nil // a large batch may be the last for long
 		a.CommitLag(from)
 	}
 }
@@ -162,7 +163,7 @@ func (w *writer) start(ctx context.Context) (int64, error) {
 // collect reads until a batch is full or its first record has waited long enough, and returns the time of the newest record.
 func (w *writer) collect(ctx context.Context, reader stream.Reader, from int64) (stock.Instant, error) {
 	b := &w.batch
-	b.First, b.Rows = from, b.Rows[:0]
+	b.First = from
 	records, err := reader.Read(ctx)
 	if err != nil {
 		return 0, err
