@@ -51,8 +51,8 @@ func (t *Told) Close() error { return t.db.Close() }
 
 // Take implements [publisher.ToldStore].
 func (t *Told) Take(ctx context.Context, partition int32) (told publisher.Told, err error) {
-	err = inTransaction(ctx, t.db, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO told_meta (partition, sequence) VALUES (?, 1)
+	err = inTransaction(ctx, t.db, func(tx *sql.Tx) (err error) {
+		_, err = tx.ExecContext(ctx, `INSERT INTO told_meta (partition, sequence) VALUES (?, 1)
 			ON CONFLICT (partition) DO UPDATE SET sequence = sequence + 1`, partition)
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (t *Told) Take(ctx context.Context, partition int32) (told publisher.Told, 
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { err = errors.Join(err, rows.Close()) }()
 		for rows.Next() {
 			var r publisher.ToldRow
 			if err := rows.Scan(&r.Channel, &r.Listing, &r.Value); err != nil {
@@ -84,7 +84,7 @@ func (t *Told) Take(ctx context.Context, partition int32) (told publisher.Told, 
 
 // Save implements [publisher.ToldStore].
 func (t *Told) Save(ctx context.Context, partition int32, sequence int64, p publisher.ToldPosition, rows []publisher.ToldRow) error {
-	err := inTransaction(ctx, t.db, func(tx *sql.Tx) error {
+	err := inTransaction(ctx, t.db, func(tx *sql.Tx) (err error) {
 		done, err := tx.ExecContext(ctx, `UPDATE told_meta SET sequence = sequence + 1, topic = ?, position = ?
 			WHERE partition = ? AND sequence = ?`, p.TopicID, p.Offset, partition, sequence)
 		if err != nil {
@@ -98,7 +98,7 @@ func (t *Told) Save(ctx context.Context, partition int32, sequence int64, p publ
 		if err != nil {
 			return err
 		}
-		defer put.Close()
+		defer func() { err = errors.Join(err, put.Close()) }()
 		for _, r := range rows {
 			if _, err := put.ExecContext(ctx, partition, r.Channel, r.Listing, r.Value); err != nil {
 				return err
