@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +16,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/shelfwire/shelfwire/internal/channelsim"
+	"github.com/shelfwire/shelfwire/internal/channelsim/webhook"
+	"github.com/shelfwire/shelfwire/internal/signature"
 )
 
 // quietEnv lets every test have addresses of its own.
@@ -220,6 +227,55 @@ func sampleTravels(t *testing.T, env []string) {
 	}
 }
 
+// A channel with an end point is told what it may show, and told says so.
+func TestAChannelIsTold(t *testing.T) {
+	secret := "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 24))
+	parsed, err := signature.ParseSecret(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver := webhook.New("web", []signature.Secret{parsed}, 1, channelsim.Faults{})
+	for _, sku := range []string{"SHIRT", "HAT", "SHOES"} {
+		receiver.List(channelsim.Place{Item: sku}, 0)
+	}
+	server := httptest.NewServer(receiver)
+	t.Cleanup(server.Close)
+	env := quietEnv("SHELFWIRE_DATA="+filepath.Join(t.TempDir(), "data"),
+		fmt.Sprintf(`SHELFWIRE_CHANNELS={"acme/web": {"url": %q, "secrets": [%q], "allow_private": true}}`, server.URL, secret))
+	startRun(t, env)
+	must(t, env, "", "send", "../../examples/sample.ndjson")
+	var stdout string
+	eventually(t, "the channel is told", func() bool {
+		// A channel whose level cannot be read is told when all orders up to then are known to be in.
+		mark := fmt.Sprintf(`{"mark":{"pool":"acme","channel":"web","orders_until":%q}}`, time.Now().UTC().Format(time.RFC3339Nano))
+		must(t, env, mark, "send", "--topic", "orders")
+		var status int
+		stdout, _, status = cli(t, env, "", "told", "web", "SHIRT")
+		return status == 0 && strings.Contains(stdout, "acknowledged")
+	})
+	if !strings.Contains(stdout, "LAV 15 on hand − 0 reserved − 0 safety = 15; MTL 8 − 3 − 0 = 5; Σ 20 − waiting 0 − buffer 2 = 18") {
+		t.Errorf("told = %s\nwant the arithmetic", stdout)
+	}
+	if level, ok := receiver.Level(channelsim.Place{Item: "SHIRT"}); !ok || level != 18 {
+		t.Errorf("the channel shows %d, %v, want 18", level, ok)
+	}
+	lines := strings.Split(strings.TrimSpace(must(t, env, "", "told", "acme/web", "SHIRT", "--json")), "\n")
+	for _, line := range lines {
+		var told struct {
+			Communication struct{ SKU, State string }
+			Offer         *struct{ Offer struct{ Quantity int64 } }
+		}
+		if err := json.Unmarshal([]byte(line), &told); err != nil || told.Communication.SKU != "SHIRT" || told.Offer == nil || told.Offer.Offer.Quantity != 18 {
+			t.Errorf("told --json = %s (%v)", line, err)
+		}
+	}
+	for _, args := range [][]string{{"told", "nowhere", "SHIRT"}, {"told", "web", "COAT"}} {
+		if _, stderr, status := cli(t, env, "", args...); status != 1 || stderr == "" {
+			t.Errorf("%v: status %d, said %q, want 1 with a reason", args, status, stderr)
+		}
+	}
+}
+
 func TestSendReportsAndGoesOn(t *testing.T) {
 	env := quietEnv("SHELFWIRE_DATA=" + filepath.Join(t.TempDir(), "data"))
 	startRun(t, env)
@@ -248,7 +304,7 @@ func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"frobnicate"}, {"--frobnicate"}, {"run", "twice"}, {"topics"}, {"topics", "destroy"}, {"config"}, {"tail"},
 		{"tail", "nothing"}, {"tail", "availability", "--from", "yesterday"}, {"send", "a", "b"}, {"send", "--topic", "offers"},
-		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
+		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"told", "a"}, {"told", "a", "b", "--limit", "0"}, {"migrate", "now"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			stdout, stderr, status := cli(t, quietEnv(), "", args...)
@@ -309,6 +365,7 @@ func TestRefusals(t *testing.T) {
 		{"no installation", []string{"SHELFWIRE_DATA=" + missing}, []string{"stock", "acme"}, "start one with `shelfwire run"},
 		{"no Redis address", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1"}, []string{"stock", "acme"}, "redis.addresses is not set (SHELFWIRE_REDIS_ADDRESSES)"},
 		{"some addresses only", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1"}, []string{"run"}, "clickhouse.addresses is not set (SHELFWIRE_CLICKHOUSE_ADDRESSES)"},
+		{"a migration without an address", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1"}, []string{"migrate"}, "clickhouse.addresses is not set"},
 		{"addresses and a directory", []string{"SHELFWIRE_KAFKA_BROKERS=127.0.0.1:1", "SHELFWIRE_DATA=x"}, []string{"run"}, "data: an embedded installation has its own servers"},
 	}
 	for _, tt := range tests {

@@ -8,6 +8,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/channel"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
+	"github.com/shelfwire/shelfwire/internal/litestore"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -17,7 +18,7 @@ import (
 //
 //	│
 //	▼
-//	Redis (told state)
+//	told state in Redis, or in a file
 func (b *builder) addPublisher(ctx context.Context) error {
 	topics, err := b.inst.TopicReader(ctx)
 	if err != nil {
@@ -27,12 +28,12 @@ func (b *builder) addPublisher(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := b.inst.Store(ctx)
+	told, err := b.inst.told(ctx)
 	if err != nil {
 		return err
 	}
 	stage, err := publisher.New(publisher.DefaultConfig(), publisher.Deps{
-		Log: topics, Outputs: producer, Told: store.Told(), Connect: b.inst.connect, Now: time.Now,
+		Log: topics, Outputs: producer, Told: told, Connect: b.inst.connect, Now: time.Now,
 		Logger: b.log("publisher"), Metrics: b.registry,
 	})
 	if err != nil {
@@ -41,6 +42,23 @@ func (b *builder) addPublisher(ctx context.Context) error {
 	b.pending = stage.Pending
 	b.group("publisher", []stream.Topic{stream.Offers}, stage.Work)
 	return nil
+}
+
+// told returns the told state: in Redis, or, since an embedded one forgets, in the data directory of an embedded installation.
+func (inst *Installation) told(ctx context.Context) (publisher.ToldStore, error) {
+	if inst.dir != "" {
+		t, err := litestore.OpenTold(ctx, inst.dir)
+		if err != nil {
+			return nil, err
+		}
+		inst.onClose(t.Close)
+		return t, nil
+	}
+	store, err := inst.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return store.Told(), nil
 }
 
 // connect returns the connector of a channel from the end points in the configuration.

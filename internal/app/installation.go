@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -35,6 +36,7 @@ type Installation struct {
 
 	cluster *kafka.Cluster
 	store   *redisstore.Store
+	history History
 	closers []func() error // in the order of opening
 }
 
@@ -62,6 +64,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Installati
 func openEmbedded(ctx context.Context, cfg config.Config, log *slog.Logger, dir string, lock *dirLock) (*Installation, error) {
 	inst := &Installation{Config: cfg, Log: log, dir: dir, lock: lock}
 	inst.onClose(lock.release)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // a small shop's machine has other uses for memory; it costs a few percent of time
+	}
 	servers, err := embedded.Start(embedded.Config{Dir: dir})
 	if err != nil {
 		return nil, errors.Join(err, inst.Close())

@@ -32,7 +32,7 @@ func startStopped(ctx context.Context, cfg config.Config, log *slog.Logger, dir 
 func (inst *Installation) catchUp(ctx context.Context) error {
 	b := &builder{inst: inst, cluster: inst.cluster, registry: daemon.NewRegistry(), ready: daemon.NewReadiness()}
 	defer b.closeListeners()
-	if err := errors.Join(b.addIngest(ctx, false), b.addAllocator(ctx)); err != nil {
+	if err := errors.Join(b.addIngest(ctx, false), b.addAllocator(ctx), b.addHistory(ctx)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -94,7 +94,7 @@ func (inst *Installation) CaughtUp(ctx context.Context) (bool, error) {
 	if err != nil || behind {
 		return false, err
 	}
-	return true, nil
+	return inst.historyCaughtUp(ctx)
 }
 
 // anyBehind reports whether a partition of the topic ends above what position says of it.

@@ -24,6 +24,11 @@ show. The present state is in Redis, what changed goes to the topics availabilit
 		`Tells each channel the offers of its listings: written down before it is sent, the outcome after, a sale in flight never
 given back. What was told is in the topic communications. End points and credentials are in the setting channels.`,
 	},
+	Audit: {
+		"Write the history and serve the audit page",
+		`Writes what happened to the history in ClickHouse, and serves the page that answers what was told to which channel,
+when, and from which numbers.`,
+	},
 }
 
 // StageCommand returns the root of the program that runs one stage on real servers.

@@ -27,10 +27,11 @@ const (
 	Ingest    Stage = "ingest"
 	Allocator Stage = "allocator"
 	Publisher Stage = "publisher"
+	Audit     Stage = "audit" // the history writer and the page
 )
 
 // Stages lists every stage in the order of the pipeline.
-func Stages() []Stage { return []Stage{Ingest, Allocator, Publisher} }
+func Stages() []Stage { return []Stage{Ingest, Allocator, Publisher, Audit} }
 
 // A Running is what is known of stages once they are ready.
 type Running struct {
@@ -98,6 +99,11 @@ func (b *builder) add(ctx context.Context, s Stage) error {
 		return b.addAllocator(ctx)
 	case Publisher:
 		return b.addPublisher(ctx)
+	case Audit:
+		if err := b.addHistory(ctx); err != nil {
+			return err
+		}
+		return b.addPage(ctx)
 	}
 	return errors.New("no such stage")
 }

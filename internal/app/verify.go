@@ -16,5 +16,9 @@ func (inst *Installation) Verify(ctx context.Context, cfg verify.Config) (verify
 	if err != nil {
 		return verify.Report{}, err
 	}
-	return verify.Run(ctx, cfg, verify.Deps{Log: topics, Store: store})
+	past, err := inst.History(ctx)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	return verify.Run(ctx, cfg, verify.Deps{Log: topics, Store: store, History: past})
 }

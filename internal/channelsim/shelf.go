@@ -52,6 +52,7 @@ type Shelf struct {
 	mu       sync.Mutex
 	random   *rand.Rand               // guarded by mu
 	faults   Faults                   // guarded by mu
+	script   []Fault                  // of the next requests, guarded by mu
 	injected int                      // guarded by mu
 	levels   map[Place]stock.Quantity // guarded by mu
 	sold     map[Place]stock.Quantity // net, guarded by mu
@@ -141,6 +142,13 @@ func (s *Shelf) SetFaults(f Faults) {
 	s.faults = f
 }
 
+// Meet makes the next requests meet these faults, one each (None: none), before any is drawn again.
+func (s *Shelf) Meet(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script = append(s.script, faults...)
+}
+
 // Update sets the level of a place that is on sale if the condition holds, and returns the level after it. ok is false for an
 // item the shop does not have, applied where the condition did not hold.
 func (s *Shelf) Update(p Place, quantity stock.Quantity, compare *stock.Quantity, key string) (level stock.Quantity, applied, ok bool) {
@@ -170,7 +178,7 @@ const (
 	CutAfter
 )
 
-// Next draws what the next request meets.
+// Next says what the next request meets, and how long it is to stay away where it is throttled.
 func (s *Shelf) Next(now time.Time) (Fault, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,6 +186,14 @@ func (s *Shelf) Next(now time.Time) (Fault, time.Duration) {
 		s.second, s.requests = second, 0
 	}
 	s.requests++
+	if len(s.script) > 0 {
+		fault := s.script[0]
+		s.script = s.script[1:]
+		if fault != None {
+			s.injected++
+		}
+		return fault, s.faults.RetryAfter
+	}
 	if s.faults.ThrottleAbove > 0 && s.requests > s.faults.ThrottleAbove {
 		s.injected++
 		return Throttle, s.faults.RetryAfter

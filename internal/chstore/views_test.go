@@ -21,7 +21,7 @@ import (
 
 // TestViews stores a small story twice, as after a crash, and asks what an analyst would.
 //
-// SHIRT: 10 at LAV; shop is offered and told 8 at second 5; an order takes 2 at second 8, and shop is offered 6, which times out. A
+// SHIRT: 10 at LAV, which ingest writes twice, and a receipt that is a duplicate by the sender's word; shop is offered and told 8 at second 5; an order takes 2 at second 8, and shop is offered 6, which times out. A
 // read finds 7 where 8 was expected. HAT is quarantined.
 func TestViews(t *testing.T) {
 	cfg := database(t)
@@ -35,12 +35,21 @@ func TestViews(t *testing.T) {
 	}
 	text := func(seconds int) string { return at(seconds).Time().Format("2006-01-02 15:04:05.000000") }
 	for range 2 {
-		store(t, s, stream.Journal, history.Row{Journal: &record.JournalEntry{EntryTime: at(4), Event: record.Event{Movement: &record.Movement{
+		receipt := journal(at(4), 70, record.Event{Movement: &record.Movement{
 			Pool: "acme", Outlet: "LAV", SKU: "SHIRT", Kind: stock.Receipt, Quantity: 10, OccurredAt: at(3),
-		}}}}, history.Row{Journal: &record.JournalEntry{EntryTime: at(8), Event: record.Event{Order: &record.Order{
+		}})
+		order := journal(at(8), 71, record.Event{Order: &record.Order{
 			Pool: "acme", Channel: "shop", OrderID: "1001", Status: record.Open, FulfilledBy: record.ByMerchant, PlacedAt: at(7), UpdatedAt: at(7),
 			Lines: []record.OrderLine{{LineID: "1", SKU: "SHIRT", Quantity: 2}},
-		}}}})
+		}})
+		duplicate := receipt
+		duplicate.Journal = new(record.JournalEntry)
+		*duplicate.Journal = *receipt.Journal
+		duplicate.Journal.Origin.Offset = 72
+		store(t, s, stream.Journal, receipt, order, receipt, duplicate)
+		store(t, s, stream.Rejections, history.Row{Key: "journal/0/4/0", Rejection: &record.Rejection{
+			Class: "duplicate", Pool: "acme", Version: 4, RejectedAt: at(8),
+		}}, history.Row{Key: "journal/0/1/0", Rejection: &record.Rejection{Class: "undeclared", Pool: "acme", Version: 1, RejectedAt: at(4), Applied: true}})
 		store(t, s, stream.Availability,
 			history.Row{Availability: &record.Availability{Pool: "acme", SKU: "SHIRT", Version: 1, ChangedAt: at(4), OnHand: 10, Available: 10}},
 			history.Row{Availability: &record.Availability{Pool: "acme", SKU: "SHIRT", Version: 2, ChangedAt: at(8), OnHand: 10, OnOrder: 2, Available: 8}})
@@ -58,7 +67,8 @@ func TestViews(t *testing.T) {
 			say("HAT", record.Quarantined, 1, 3, at(11)))
 	}
 	for _, q := range []struct{ question, want string }{
-		{"SELECT outlet, sku, kind, quantity, version FROM movements", "LAV SHIRT receipt 10 1"},
+		{"SELECT outlet, sku, kind, quantity, rejected, version FROM movements ORDER BY version",
+			"LAV SHIRT receipt 10  1\nLAV SHIRT receipt 10 duplicate 4"},
 		{"SELECT order_id, status, line_skus, line_quantities, version FROM orders", "1001 open [SHIRT] [2] 2"},
 		{"SELECT order_id, state, line_id, sku, ordered, outlets, outlet_quantities FROM allocations", "1001 open 1 SHIRT 2 [LAV] [2]"},
 		{"SELECT sku, version, quantity, outlets, outlet_available, buffer FROM offers ORDER BY version", "SHIRT 1 8 [LAV] [10] 2\nSHIRT 2 6 [LAV] [8] 2"},
@@ -77,6 +87,10 @@ func TestViews(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", q.question, got, q.want)
 		}
 	}
+}
+
+func journal(at stock.Instant, origin int64, e record.Event) history.Row {
+	return history.Row{Journal: &record.JournalEntry{EntryTime: at, Event: e, Origin: record.Origin{TopicID: "m", Topic: "movements", Offset: origin}}}
 }
 
 // store appends rows at offsets from 0.

@@ -11,7 +11,7 @@ import (
 // movements come from slabs. What it has handed out stays valid for as long as it is kept. It is used by one goroutine.
 type Decoder struct {
 	coder   coder
-	strings internTable
+	strings *internTable // nil until the first record: many decoders never see one
 	slab    movementSlab
 }
 
@@ -42,7 +42,10 @@ func (d *Decoder) begin(unknown unknownPolicy) *coder {
 	c.mode, c.unknown, c.depth = readProto, unknown, 0
 	c.err, c.future, c.absent = nil, false, ""
 	c.wire = protoReader{}
-	c.shared, c.slab = &d.strings, &d.slab
+	if d.strings == nil {
+		d.strings = new(internTable)
+	}
+	c.shared, c.slab = d.strings, &d.slab
 	return c
 }
 

@@ -57,8 +57,8 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	}
 	cfg.Ingest.Listen, cfg.Audit.Listen = "127.0.0.1:0", o.Listen
 
-	d := &day{options: o, log: log, shops: map[string]*simulated{}}
-	if err := d.open(&cfg); err != nil {
+	d := &day{options: o, log: log, client: &http.Client{Timeout: 30 * time.Second}, shops: map[string]*simulated{}}
+	if err := d.open(ctx, &cfg); err != nil {
 		return err
 	}
 	defer d.close()
@@ -114,6 +114,7 @@ type simulated struct {
 type day struct {
 	options  Options
 	log      *slog.Logger
+	client   *http.Client
 	inst     *app.Installation
 	running  app.Running
 	shops    map[string]*simulated
@@ -122,7 +123,7 @@ type day struct {
 }
 
 // open starts the simulated channels and tells cfg where they are.
-func (d *day) open(cfg *config.Config) error {
+func (d *day) open(ctx context.Context, cfg *config.Config) error {
 	secret, err := signature.ParseSecret(shopSecret)
 	if err != nil {
 		return err
@@ -134,6 +135,7 @@ func (d *day) open(cfg *config.Config) error {
 	if cfg.Channels == nil {
 		cfg.Channels = map[string]config.Channel{}
 	}
+	var listen net.ListenConfig
 	for _, s := range []struct {
 		id      string
 		shelf   *channelsim.Shelf
@@ -144,7 +146,7 @@ func (d *day) open(cfg *config.Config) error {
 		{ShopFR, plain.Shelf, plain, config.Channel{Token: shopToken}},
 		{Marketplace, marketplace.Shelf, marketplace, config.Channel{Secrets: []config.Secret{shopSecret}}},
 	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("simulated channel %s: %w", s.id, err)
 		}

@@ -198,7 +198,7 @@ func (d *day) post(ctx context.Context, events ...record.Event) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := d.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("send %d events: %w", len(events), err)
 	}

@@ -139,7 +139,7 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 		r.Levels.Compared++
 		if level != offer.quantity {
 			r.Levels.Different++
-			d.log.Warn("a shop shows another level", "channel", key.channel, "item", key.sku, "level", level, "offer", offer.quantity)
+			d.log.WarnContext(ctx, "a shop shows another level", "channel", key.channel, "item", key.sku, "level", level, "offer", offer.quantity)
 		}
 	}
 	slices.Sort(spans)

@@ -77,6 +77,10 @@ func (c *check) walk(w *world, left budget) {
 		return
 	}
 	c.seen[state] = struct{}{}
+	if len(c.path) > 500 {
+		c.problem = "it goes on for ever: … " + strings.Join(c.path[480:], ", ")
+		return
+	}
 	rest := w.clone()
 	pushes, wrong := rest.quiet()
 	if wrong == "" && w.s.CompareAndSet {
@@ -115,19 +119,19 @@ func TestEveryInterleaving(t *testing.T) {
 		top    stock.Quantity
 		budget budget
 	}{
-		{"shop, sales on both sides", newWorld(shop, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
+		{"shop, sales on both sides", newWorld(shop, 2), 0, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
 		{"shop, cancels", newWorld(shop, 2), 0, budget{sells: 2, restocks: 1, drops: 1, ownSales: 1}},
 		{"shop, cancels before the order was seen", newWorld(shop, 2), 0, budget{sells: 2, unseenRestocks: 1, unseenDrops: 1, ownSales: 1, polls: 1}},
-		{"shop, answers lost", newWorld(shop, 2), 0, budget{sells: 1, ownSales: 1, receipts: 1, losses: 2}},
-		{"shop, requests given up", newWorld(shop, 2), 0, budget{sells: 1, ownSales: 1, receipts: 1, losses: 1, givenUp: 1}},
+		{"shop, answers lost", newWorld(shop, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 2}},
+		{"shop, requests given up", newWorld(shop, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 1, givenUp: 1, polls: 1}},
 		{"shop, a hand that lowers the level", newWorld(shop, 2), 0, budget{sells: 1, receipts: 1, handsDown: 1, polls: 1}},
 		{"shop, a hand that raises the level", newWorld(shop, 2), 0, budget{sells: 1, ownSales: 1, handsUp: 1}},
-		{"shop, under a cap", newWorld(shop, 2), 2, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
+		{"shop, under a cap", newWorld(shop, 2), 2, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
 		{"shop, first contact", newContact(shop, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
-		{"webhook, sales on both sides", newWorld(webhook, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
+		{"webhook, sales on both sides", newWorld(webhook, 2), 0, budget{sells: 3, ownSales: 2, receipts: 1, polls: 2}},
 		{"webhook, cancels", newWorld(webhook, 2), 0, budget{sells: 2, restocks: 1, drops: 1, ownSales: 1}},
 		{"webhook, a zero overtakes", newWorld(webhook, 2), 0, budget{sells: 1, ownSales: 2, losses: 2, receipts: 1, polls: 1}},
-		{"webhook, requests given up", newWorld(webhook, 1), 0, budget{sells: 1, ownSales: 1, receipts: 1, losses: 1, givenUp: 1}},
+		{"webhook, requests given up", newWorld(webhook, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 1, givenUp: 1, polls: 1}},
 		{"webhook, first contact", newContact(webhook, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
 		{"shop that does not lower its level", newWorld(silentShop, 1), 0, budget{sells: 1, restocks: 1, ownSales: 1, receipts: 1, losses: 1}},
 		{"webhook whose shop does not lower its level", newWorld(silentWebhook, 1), 0, budget{sells: 1, restocks: 1, ownSales: 1, receipts: 1, losses: 1}},

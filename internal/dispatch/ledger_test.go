@@ -159,6 +159,10 @@ func TestLedger(t *testing.T) {
 		{"a set that was given up is sent again after a mark", webhook, "P set3 lose giveup set3 ok none"},
 		{"a stale request is followed by a read", shop, "e−1 P cas4→3 ok read ok cas3→2 ok poll mark cas2→3 ok none"},
 		{"a level that was raised by hand is brought down", shop, "e+1 look read ok cas5→4 ok none"},
+		{"a level that may be right is left as it is", shop, "P cas4→3 lose late giveup read ok none"},
+		{"a level below zero is left to the channel", shop, "P P P P cas4→0 ok e−1 look read ok none"},
+		{"a mark that proves the last set lets a raise go", webhook, "P set3 ok poll R wait mark set4 ok none"},
+		{"a mark lets one raise go", webhook, "R wait poll mark set5 ok R wait"},
 		{"where the channel does not lower its level, own sales are told", silentShop, "s none F cas4→3 ok none c F cas3→4 ok none"},
 		{"and to a webhook, without waiting for a mark", silentWebhook, "s none F set3 ok none c F set4 ok none"},
 	} {

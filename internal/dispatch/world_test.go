@@ -128,14 +128,23 @@ func (w *world) cancel(restock bool) bool {
 
 // cancelUnseen cancels an order that was not polled yet: it will first be seen cancelled.
 func (w *world) cancelUnseen(restock bool) bool {
-	for i := len(w.facts) - 1; i >= 0 && w.facts[i].kind != 'm'; i-- {
-		if w.facts[i].kind == 's' {
-			w.cancel(restock)
-			w.facts[i].kind, w.facts = 'x', w.facts[:len(w.facts)-1]
-			return true
+	last, open := -1, 0 // the newest sale since the newest poll; sales on their way that no cancel on its way is of
+	for i, f := range w.facts {
+		switch f.kind {
+		case 's':
+			last, open = i, open+1
+		case 'c':
+			open--
+		case 'm':
+			last = -1
 		}
 	}
-	return false
+	if last < 0 || open <= 0 {
+		return false
+	}
+	w.cancel(restock)
+	w.facts[last].kind, w.facts = 'x', w.facts[:len(w.facts)-1]
+	return true
 }
 
 // edit is a merchant's hand on the channel's own level.

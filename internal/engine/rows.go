@@ -273,8 +273,8 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 		if err := event(); err != nil {
 			return err
 		}
-		u.bad = e.Pool == nil
-		if e.Pool != nil {
+		u.bad = e.Pool == nil || e.Pool.Pool != p.id
+		if !u.bad {
 			p.settings = *e.Pool
 		}
 	case kind == "outlet":
@@ -282,16 +282,16 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 		if err := event(); err != nil {
 			return err
 		}
-		u.bad = e.Outlet == nil
-		if e.Outlet != nil {
+		u.bad = e.Outlet == nil || e.Outlet.Outlet != name
+		if !u.bad {
 			p.addOutlet(&outlet{def: *e.Outlet, declared: declared})
 		}
 	case kind == "channel":
 		if err := event(); err != nil {
 			return err
 		}
-		u.bad = e.Channel == nil
-		if e.Channel != nil {
+		u.bad = e.Channel == nil || e.Channel.Channel != name
+		if !u.bad {
 			p.channels[name] = &channel{def: *e.Channel, account: e.Channel.AccountID()}
 		}
 	case kind == "kit":
@@ -509,7 +509,7 @@ func (s *sku) loadListings(key RowKey, value []byte) error {
 		l := listing{channel: u.text()}
 		if l.packed = slices.Clone(u.bytes()); len(l.packed) > 0 {
 			var e record.Event
-			if err := codec.DecodeEvent(l.packed, &e); err != nil || e.Listing == nil {
+			if err := codec.DecodeEvent(l.packed, &e); err != nil || e.Listing == nil || e.Listing.Channel != l.channel || e.Listing.SKU != s.id {
 				return fmt.Errorf("listing row of %q in pool %q: %w", key.ID, key.Pool, ErrInvariant)
 			}
 			l.declared, l.def = true, *e.Listing
@@ -603,6 +603,9 @@ func (p *pool) loadOrder(key RowKey, value []byte) error {
 		key: key.ID, channel: u.text(), id: u.text(), version: stock.Version(u.uint()), status: record.OrderStatus(u.uint()),
 		updatedAt: u.instant(), readAt: u.instant(), placedAt: u.instant(), expiresAt: u.instant(), last: u.instant(), fulfilledBy: record.Fulfiller(u.uint()),
 		early: u.bool(), counted: u.bool(),
+	}
+	if OrderID(o.channel, o.id) != key.ID {
+		u.fail()
 	}
 	for range u.count() {
 		var l line

@@ -58,9 +58,10 @@ type Deps struct {
 
 // A Stage keeps the history.
 type Stage struct {
-	cfg     Config
-	deps    Deps
-	metrics *metrics
+	cfg      Config
+	deps     Deps
+	metrics  *metrics
+	patience *patience
 }
 
 // New returns a stage that is ready to work.
@@ -75,7 +76,7 @@ func New(cfg Config, deps Deps) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stage{cfg: cfg, deps: deps, metrics: m}, nil
+	return &Stage{cfg: cfg, deps: deps, metrics: m, patience: &patience{log: deps.Logger, now: deps.Now, waiting: m.waiting}}, nil
 }
 
 // Work copies one partition of one of [Topics] into the store until ctx ends.
@@ -103,6 +104,7 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 			return err
 		}
 		from = w.batch.Last + 1
+		w.batch.Rows = nil // a large batch may be the last for long
 		a.CommitLag(from)
 	}
 }
@@ -161,7 +163,7 @@ func (w *writer) start(ctx context.Context) (int64, error) {
 // collect reads until a batch is full or its first record has waited long enough, and returns the time of the newest record.
 func (w *writer) collect(ctx context.Context, reader stream.Reader, from int64) (stock.Instant, error) {
 	b := &w.batch
-	b.First, b.Rows = from, b.Rows[:0]
+	b.First = from
 	records, err := reader.Read(ctx)
 	if err != nil {
 		return 0, err
@@ -214,36 +216,20 @@ const (
 	retryLast  = 5 * time.Second
 )
 
-// patiently calls f until it succeeds or ctx ends, and says once that it waits and once that it goes on.
+// patiently calls f until it succeeds, ctx ends, or the error is one for a person.
 func (w *writer) patiently(ctx context.Context, f func() error) error {
+	err := f()
+	switch {
+	case err == nil, errors.Is(err, stream.ErrStop):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	w.stage.patience.wait(ctx, fmt.Errorf("%s/%d: %w", w.partition.Topic, w.partition.ID, err))
+	defer w.stage.patience.goOn(ctx)
 	pause := backoff.ExponentialBackOff{InitialInterval: retryFirst, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: retryLast}
 	pause.Reset()
-	var since time.Time // zero: not waiting
-	defer func() {
-		if !since.IsZero() {
-			w.stage.metrics.waiting.Dec()
-		}
-	}()
 	for {
-		err := f()
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err == nil && since.IsZero():
-			return nil
-		case err == nil:
-			w.log.InfoContext(ctx, "going on", "waited", w.stage.deps.Now().Sub(since).Round(time.Millisecond))
-			return nil
-		case errors.Is(err, stream.ErrStop):
-			return err
-		}
-		if since.IsZero() {
-			since = w.stage.deps.Now()
-			w.stage.metrics.waiting.Inc()
-			w.log.WarnContext(ctx, "waiting for the history store", "err", err)
-		} else {
-			w.log.DebugContext(ctx, "still waiting for the history store", "err", err)
-		}
 		timer := time.NewTimer(pause.NextBackOff())
 		select {
 		case <-timer.C:
@@ -251,5 +237,9 @@ func (w *writer) patiently(ctx context.Context, f func() error) error {
 			timer.Stop()
 			return ctx.Err()
 		}
+		if err = f(); err == nil || errors.Is(err, stream.ErrStop) {
+			return err
+		}
+		w.log.DebugContext(ctx, "still waiting for the history store", "err", err)
 	}
 }

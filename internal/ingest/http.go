@@ -100,7 +100,7 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest, "the body holds no event")
 		return
 	}
-	// A write that has begun is not given up with its client: it would take others' records along.
+	// A write that has begun is not given up with its client: what is nearly there would come twice.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.cfg.AckTimeout)
 	defer cancel()
 	if err := s.deps.Outputs.Produce(ctx, req.messages); err != nil {

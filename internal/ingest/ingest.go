@@ -136,8 +136,8 @@ func (s *Stage) commitLast(ctx context.Context, a stream.Assignment, next int64)
 	}
 }
 
-// outlive returns a context that ends d after ctx. Giving up one batch makes the client give up everything else that is on its
-// way to the same partition, also that of workers which go on.
+// outlive returns a context that ends d after ctx. A batch that is given up has to be sent again; one that is nearly there need
+// not be.
 func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unlink := context.AfterFunc(ctx, func() {

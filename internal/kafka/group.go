@@ -48,7 +48,7 @@ const lagEvery = time.Second
 // again after a pause; one whose error wraps [stream.ErrStop] is not, and the others go on.
 func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.Worker) error {
 	g := &group{
-		cluster: c, cfg: cfg, worker: worker, log: c.log.With("group", cfg.Group), ctx: ctx,
+		cluster: c, cfg: cfg, worker: worker, log: c.log.With("group", cfg.Group),
 		running: map[stream.Partition]*running{}, lag: map[stream.Partition]int64{},
 		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "shelfwire_partitions_stopped", Help: "Partitions that an alarm has stopped, by group and topic.",
@@ -81,7 +81,7 @@ func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.W
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) {
-			g.assign(m)
+			g.assign(ctx, m)
 			if cfg.Joined != nil {
 				cfg.Joined()
 			}
@@ -101,7 +101,7 @@ func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.W
 	g.client.PauseFetchTopics(names...)
 	err = g.run(ctx)
 	g.revokeAll()
-	g.commitLag(true)
+	g.commitLag(ctx, true)
 	g.client.Close()
 	return err
 }
@@ -122,7 +122,6 @@ type group struct {
 	cfg      GroupConfig
 	worker   stream.Worker
 	log      *slog.Logger
-	ctx      context.Context // of RunGroup: what every worker's context comes from
 	client   *kgo.Client
 	stopped  *prometheus.GaugeVec
 	assigned *prometheus.GaugeVec
@@ -150,7 +149,7 @@ func (g *group) run(ctx context.Context) error {
 		for {
 			select {
 			case <-ticker.C:
-				g.commitLag(false)
+				g.commitLag(lagCtx, false)
 			case <-lagCtx.Done():
 				return
 			}
@@ -165,12 +164,13 @@ func (g *group) run(ctx context.Context) error {
 			if errors.Is(err, kerr.FencedInstanceID) {
 				return fmt.Errorf("group %s: another process has taken the instance id %q: %w", g.cfg.Group, g.cfg.InstanceID, err)
 			}
-			g.log.Warn("consumer group", "err", err)
+			g.log.WarnContext(ctx, "consumer group", "err", err)
 		}
 	}
 }
 
-func (g *group) assign(added map[string][]int32) {
+// assign starts the workers; each one's context comes from ctx, that of RunGroup.
+func (g *group) assign(ctx context.Context, added map[string][]int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for name, ids := range added {
@@ -179,7 +179,7 @@ func (g *group) assign(added map[string][]int32) {
 			if _, ok := g.running[p]; ok {
 				continue
 			}
-			ctx, cancel := context.WithCancel(g.ctx)
+			ctx, cancel := context.WithCancel(ctx)
 			r := &running{cancel: cancel, done: make(chan struct{})}
 			g.running[p] = r
 			g.assigned.WithLabelValues(g.cfg.Group, string(p.Topic)).Inc()
@@ -244,7 +244,7 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 			return
 		}
 		if errors.Is(err, stream.ErrStop) {
-			g.log.Error("partition stopped: it needs a person", "topic", p.Topic, "partition", p.ID, "err", err)
+			g.log.ErrorContext(ctx, "partition stopped: it needs a person", "topic", p.Topic, "partition", p.ID, "err", err)
 			gauge := g.stopped.WithLabelValues(g.cfg.Group, string(p.Topic))
 			gauge.Inc()
 			<-ctx.Done()
@@ -254,7 +254,7 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 		if time.Since(started) > time.Minute {
 			pause = restartFirst
 		}
-		g.log.Warn("partition starts again", "topic", p.Topic, "partition", p.ID, "after", pause, "err", err)
+		g.log.WarnContext(ctx, "partition starts again", "topic", p.Topic, "partition", p.ID, "after", pause, "err", err)
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-timer.C:
@@ -266,7 +266,7 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 	}
 }
 
-func (g *group) commitLag(wait bool) {
+func (g *group) commitLag(ctx context.Context, wait bool) {
 	g.mu.Lock()
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for p, next := range g.lag {
@@ -283,10 +283,10 @@ func (g *group) commitLag(wait bool) {
 	}
 	// For lag tools only: an offset that does not arrive is followed by the next.
 	if !wait {
-		g.client.CommitOffsets(g.ctx, offsets, nil)
+		g.client.CommitOffsets(ctx, offsets, nil)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	g.client.CommitOffsetsSync(ctx, offsets, nil)
 }

@@ -125,6 +125,10 @@ func TestOnKafkaTheLargestMessageIsTaken(t *testing.T) {
 	}
 }
 
+func TestOnKafkaNoRecordPassesOneThatFailed(t *testing.T) {
+	noRecordPasses(t, realKafka(t))
+}
+
 func TestOnKafkaAGroupCommitsAndGoesOn(t *testing.T) {
 	c := realKafka(t)
 	cfg := kafka.GroupConfig{Group: "g", InstanceID: "one", Topics: []stream.Topic{stream.Journal}}

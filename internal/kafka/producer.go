@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,7 @@ import (
 type ProducerConfig struct {
 	MaxRecordBytes int  // a larger key + value is refused before anything is sent; 0 is 1,900,000
 	Compress       bool // with lz4
+	Calls          int  // most calls at a time, each over connections of its own; others wait; 0 is 32
 }
 
 // slowAfter is how long messages wait for their acks before that is said.
@@ -37,52 +40,106 @@ func (e *TooLargeError) Unwrap() error { return stream.ErrTooLarge }
 func (e *TooLargeError) TooLarge() []int { return e.Indexes }
 
 // A Producer writes messages. It is safe for concurrent use; what two calls write to one partition may interleave.
+//
+// Each call has a client to itself while it runs. In a client that several calls share, their records travel in common
+// batches, and when a record fails the client gives up what it holds for that partition but takes what comes after: what
+// is left of one call then goes out in a batch that another call has begun, past its own record that failed. A client whose
+// call failed is closed, so that nothing of it can follow.
 type Producer struct {
 	cluster *Cluster
-	client  *kgo.Client
-	most    int
+	cfg     ProducerConfig
 	// protobuf is the header of most records, made once.
 	protobuf []kgo.RecordHeader
+	// calls has room for as many calls as may run at a time.
+	calls chan struct{}
 	// waiting is set while it has been said that acks are late.
 	waiting atomic.Bool
 
 	mu         sync.Mutex
+	closed     bool                   // guarded by mu
+	clients    map[*kgo.Client]bool   // whether it is idle; guarded by mu
 	partitions map[stream.Topic]int32 // guarded by mu
 }
 
-// NewProducer connects. Close must be called.
+// errClosed is returned by Produce after Close.
+var errClosed = errors.New("the producer is closed")
+
+// NewProducer returns a producer, which connects when it is used. Close must be called.
 func (c *Cluster) NewProducer(cfg ProducerConfig) (*Producer, error) {
 	if cfg.MaxRecordBytes <= 0 {
 		cfg.MaxRecordBytes = 1_900_000
 	}
+	if cfg.Calls <= 0 {
+		cfg.Calls = 32
+	}
+	p := &Producer{
+		cluster: c, cfg: cfg, calls: make(chan struct{}, cfg.Calls), clients: map[*kgo.Client]bool{}, partitions: map[stream.Topic]int32{},
+		protobuf: []kgo.RecordHeader{{Key: contentType, Value: []byte(stream.ContentTypeProtobuf)}},
+	}
+	// One client is made at once: it finds what is wrong with the settings, and has connected when it is first needed.
+	client, err := p.take()
+	if err != nil {
+		return nil, err
+	}
+	p.give(client, true)
+	return p, nil
+}
+
+// take returns an idle client, or a new one.
+func (p *Producer) take() (*kgo.Client, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	for client, idle := range p.clients {
+		if idle {
+			p.clients[client] = false
+			return client, nil
+		}
+	}
 	compression := kgo.NoCompression()
-	if cfg.Compress {
+	if p.cfg.Compress {
 		compression = kgo.Lz4Compression()
 	}
-	client, err := kgo.NewClient(append(c.options("producer"),
+	client, err := kgo.NewClient(append(p.cluster.options("producer"),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(compression),
 		kgo.ProducerBatchMaxBytes(2<<20),
 		kgo.ProducerLinger(0),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(200_000),
-		// Without this a record that is on its way outlives its context, and with the brokers away nothing could stop. What
-		// it gives up is that the client alone tells a record that is sent again from the first: here that is for whoever
-		// calls Produce again, by origin or by version. The new producer epoch keeps a request that arrives late from
-		// landing behind newer records.
-		kgo.AllowIdempotentProduceCancellation(),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
 	}
-	return &Producer{
-		cluster: c, client: client, most: cfg.MaxRecordBytes, partitions: map[stream.Topic]int32{},
-		protobuf: []kgo.RecordHeader{{Key: contentType, Value: []byte(stream.ContentTypeProtobuf)}},
-	}, nil
+	p.clients[client] = false
+	return client, nil
 }
 
-// Close ends the connection. What is being written is dropped.
-func (p *Producer) Close() { p.client.Close() }
+// give takes back a client, which is used again only if its call went well.
+func (p *Producer) give(client *kgo.Client, well bool) {
+	p.mu.Lock()
+	if well && !p.closed {
+		p.clients[client] = true
+		p.mu.Unlock()
+		return
+	}
+	delete(p.clients, client)
+	p.mu.Unlock()
+	client.Close()
+}
+
+// Close ends the connections. What is being written is dropped, and its calls return an error.
+func (p *Producer) Close() {
+	p.mu.Lock()
+	p.closed = true
+	clients := slices.Collect(maps.Keys(p.clients))
+	p.mu.Unlock()
+	for _, client := range clients {
+		client.Close()
+	}
+}
 
 // Produce writes the messages and returns when every one is acknowledged. Messages of one partition keep their order, and
 // after a failure no later message of the call passes the failed one. Brokers that are away, or that have too few copies in
@@ -94,7 +151,7 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 	}
 	var large []int
 	for i := range messages {
-		if len(messages[i].Key)+len(messages[i].Value) > p.most {
+		if len(messages[i].Key)+len(messages[i].Value) > p.cfg.MaxRecordBytes {
 			large = append(large, i)
 		}
 	}
@@ -107,14 +164,47 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 			return err
 		}
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	slow := time.AfterFunc(slowAfter, func() {
 		if p.waiting.CompareAndSwap(false, true) {
-			p.cluster.log.Warn("waiting for kafka to acknowledge", "messages", len(messages), "after", slowAfter)
+			p.cluster.log.WarnContext(ctx, "waiting for kafka to acknowledge", "messages", len(messages), "after", slowAfter)
 		}
 	})
 	defer slow.Stop()
+	select {
+	case p.calls <- struct{}{}:
+		defer func() { <-p.calls }()
+	case <-ctx.Done():
+		return fmt.Errorf("write %d messages: %w", len(messages), ctx.Err())
+	}
+	client, err := p.take()
+	if err != nil {
+		return err
+	}
+	err = write(ctx, client, records)
+	p.give(client, err == nil)
+	switch {
+	case err == nil:
+		if p.waiting.CompareAndSwap(true, false) {
+			p.cluster.log.InfoContext(ctx, "kafka acknowledges again")
+		}
+		return nil
+	case errors.Is(err, kerr.MessageTooLarge):
+		return fmt.Errorf("write %d messages: the topic's max.message.bytes is below this program's limit: run `shelfwire topics apply`: %w: %w",
+			len(messages), stream.ErrTooLarge, err)
+	}
+	return fmt.Errorf("write %d messages: %w", len(messages), err)
+}
+
+// write has the client, which it uses alone, write the records. After an error the client must be closed.
+func write(ctx context.Context, client *kgo.Client, records []kgo.Record) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// A record that is on its way outlives its context, for as long as the broker is away, but not its client.
+	closed := make(chan struct{})
+	unlink := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		client.Close()
+	})
 	var wg sync.WaitGroup
 	wg.Add(len(records))
 	// The first failure ends the call's context, so that records behind the failed one are given up, not sent after it.
@@ -125,21 +215,13 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 		wg.Done()
 	}
 	for i := range records {
-		p.client.Produce(ctx, &records[i], acked)
+		client.Produce(ctx, &records[i], acked)
 	}
 	wg.Wait()
-	err := context.Cause(ctx)
-	switch {
-	case err == nil:
-		if p.waiting.CompareAndSwap(true, false) {
-			p.cluster.log.Info("kafka acknowledges again")
-		}
-		return nil
-	case errors.Is(err, kerr.MessageTooLarge):
-		return fmt.Errorf("write %d messages: the topic's max.message.bytes is below this program's limit: run `shelfwire topics apply`: %w: %w",
-			len(messages), stream.ErrTooLarge, err)
+	if !unlink() {
+		<-closed
 	}
-	return fmt.Errorf("write %d messages: %w", len(messages), err)
+	return context.Cause(ctx)
 }
 
 // fill makes the record. The client is done with the message's slices when Produce returns.

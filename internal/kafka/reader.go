@@ -208,6 +208,8 @@ func (rd *reader) Read(ctx context.Context) ([]stream.Record, error) {
 			}
 			return nil, fmt.Errorf("read %s/%d: %w", rd.partition.Topic, rd.partition.ID, err)
 		}
+		// Nothing is there, so this may take long: what the last batch was fetched in is not kept meanwhile.
+		rd.records = nil
 		select {
 		case <-rd.signal:
 		case <-ctx.Done():
@@ -232,6 +234,7 @@ func (rd *reader) take() ([]*kgo.Record, error) {
 	if most := rd.readers.cfg.Batch; len(batch) > most {
 		batch, rd.queue[0] = batch[:most], batch[most:]
 	} else {
+		rd.queue[0] = nil
 		rd.queue = rd.queue[1:]
 	}
 	rd.buffered -= len(batch)

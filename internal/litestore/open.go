@@ -41,10 +41,7 @@ func Open(ctx context.Context, dir string) (*Store, error) {
 }
 
 func open(ctx context.Context, path string) (*Store, error) {
-	// synchronous=normal may lose the last commits with the machine, never the file; the rows and their position go together,
-	// and the log still has the records.
-	options := url.Values{"_pragma": {"journal_mode(wal)", "synchronous(normal)", "busy_timeout(10000)", "cache_size(-8000)"}, "_txlock": {"immediate"}}
-	location := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
+	location := location(path)
 	writer, err := sql.Open("sqlite", location)
 	if err != nil {
 		return nil, err
@@ -61,6 +58,13 @@ func open(ctx context.Context, path string) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// location names the file with the settings that every connection to it has. synchronous=normal may lose the last commits with
+// the machine, never the file, and never anything with the process.
+func location(path string) string {
+	options := url.Values{"_pragma": {"journal_mode(wal)", "synchronous(normal)", "busy_timeout(10000)", "cache_size(-8000)"}, "_txlock": {"immediate"}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
 }
 
 // prepare makes the tables of a new file, and refuses the file of another version.
@@ -85,7 +89,11 @@ func (s *Store) prepare(ctx context.Context) error {
 }
 
 func (s *Store) inTransaction(ctx context.Context, f func(tx *sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	return inTransaction(ctx, s.writer, f)
+}
+
+func inTransaction(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}

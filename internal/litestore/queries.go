@@ -16,6 +16,8 @@ func (s *Store) Pools(ctx context.Context) ([]string, error) {
 	return query(ctx, s, "pools", func(r *sql.Rows, pool *string) error { return r.Scan(pool) }, "SELECT pool FROM pools ORDER BY pool")
 }
 
+// In the queries below a CROSS JOIN keeps the order of the tables: from the few newest versions to their rows, never from all rows.
+
 // Channels implements [auditview.Queries].
 func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelRow, error) {
 	scan := func(r *sql.Rows, x *auditview.ChannelRow) error {
@@ -23,7 +25,7 @@ func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelR
 	}
 	return query(ctx, s, "channels", scan, `
 		SELECT n.channel, coalesce(c.vendor, ''), coalesce(c.account, ''), coalesce(c.deleted, 0),
-			(SELECT count(*) FROM listings AS l JOIN offers AS o USING (pool, channel, sku, location, version)
+			(SELECT count(*) FROM listings AS l CROSS JOIN offers AS o USING (pool, channel, sku, location, version)
 				WHERE l.pool = n.pool AND l.channel = n.channel AND NOT o.stopped),
 			(SELECT count(*) FROM failing AS f WHERE f.pool = n.pool AND f.channel = n.channel)
 		FROM (SELECT pool, channel FROM channels WHERE pool = ?1 UNION SELECT pool, channel FROM listings WHERE pool = ?1) AS n
@@ -40,7 +42,7 @@ func (s *Store) Totals(ctx context.Context, pool string) (auditview.Totals, erro
 	}
 	rows, err := query(ctx, s, "totals", scan, `
 		SELECT a.*,
-			(SELECT count(*) FROM listings AS l JOIN offers AS o USING (pool, channel, sku, location, version) WHERE l.pool = ?1 AND NOT o.stopped),
+			(SELECT count(*) FROM listings AS l CROSS JOIN offers AS o USING (pool, channel, sku, location, version) WHERE l.pool = ?1 AND NOT o.stopped),
 			(SELECT count(*) FROM failing WHERE pool = ?1),
 			(SELECT count(*) FROM communications WHERE pool = ?1 AND NOT attempt),
 			coalesce((SELECT last_entry FROM pools WHERE pool = ?1), 0),

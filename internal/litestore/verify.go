@@ -25,7 +25,7 @@ func (s *Store) EachAvailability(ctx context.Context, pool string, f func(verify
 	}
 	return each(ctx, s, "availability", scan, f, `
 		SELECT pool, sku, version, on_hand, on_order, reserved, available, backordered
-		FROM skus JOIN availability USING (pool, sku, version)
+		FROM skus CROSS JOIN availability USING (pool, sku, version)
 		WHERE ? = '' OR pool = ?`, pool, pool)
 }
 
@@ -36,6 +36,6 @@ func (s *Store) EachOffer(ctx context.Context, pool string, f func(verify.OfferR
 	}
 	return each(ctx, s, "offers", scan, f, `
 		SELECT pool, channel, sku, location, version, quantity, sold, released
-		FROM listings JOIN offers USING (pool, channel, sku, location, version)
+		FROM listings CROSS JOIN offers USING (pool, channel, sku, location, version)
 		WHERE ? = '' OR pool = ?`, pool, pool)
 }

@@ -46,6 +46,7 @@ type channel struct {
 	refused   map[string]string        // those of unknown that are not sent again, by key, and why: at retryAt they are given up
 	overtaken map[*listing]struct{}    // those with an attempt that a zero overtook
 	busy      int                      // requests under way
+	replayed  bool                     // the last request begun was a replay
 	pending   int                      // listings that are not at rest
 
 	pausedUntil stock.Instant // the channel asked for it, or failed
@@ -254,11 +255,16 @@ func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing
 func (c *channel) succeed() { c.failures = 0 }
 
 func (c *channel) fail(now stock.Instant, asked time.Duration) {
-	cfg := &c.owner.stage.cfg
-	pause := min(cfg.RetryMax, cfg.RetryMin<<min(c.failures, 16))
+	pause := max(asked, c.backOff(c.failures))
 	c.failures++
-	pause = max(asked, pause/2+rand.N(pause/2+1))
 	c.pausedUntil = max(c.pausedUntil, now.Add(pause))
+}
+
+// backOff returns how long to wait after failures in a row before the last.
+func (c *channel) backOff(failures int) time.Duration {
+	cfg := &c.owner.stage.cfg
+	pause := min(cfg.RetryMax, cfg.RetryMin<<min(failures, 16))
+	return pause/2 + rand.N(pause/2+1)
 }
 
 // measure sets the channel's gauges.

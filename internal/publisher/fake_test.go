@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,8 +259,9 @@ type call struct {
 // What a request meets: an error before or after it is applied, or no answer at all.
 type meets struct {
 	before, after error
-	hang          bool // after it was applied
-	lost          bool // before it was applied
+	slow          time.Duration // after it was applied
+	hang          bool          // for ever, after it was applied
+	lost          bool          // before it was applied
 }
 
 func newMarket(compare bool, levels map[string]stock.Quantity) *market {
@@ -303,6 +305,10 @@ func (m *market) Set(ctx context.Context, key string, rows []publisher.Row) (pub
 		m.known[key], m.bytes[key] = reply, text
 	}
 	m.mu.Unlock()
+	if what.slow > 0 {
+		timer := time.NewTimer(what.slow)
+		<-timer.C
+	}
 	if what.hang {
 		<-ctx.Done()
 		return publisher.Reply{}, ctx.Err()
@@ -375,7 +381,8 @@ func (m *market) put(sku string, by stock.Quantity) {
 }
 
 // sets returns the calls that set something, reads those that read.
-func (m *market) sets() []call  { return m.filter(func(c call) bool { return c.key != "" }) }
+func (m *market) sets() []call { return m.filter(func(c call) bool { return c.key != "" }) }
+
 func (m *market) reads() []call { return m.filter(func(c call) bool { return c.key == "" }) }
 
 func (m *market) filter(keep func(call) bool) []call {
@@ -413,16 +420,20 @@ type bench struct {
 	logs    *bytes.Buffer // read when nobody works
 	markets map[string]publisher.Connector
 	cfg     publisher.Config
-	now     func() time.Time
 	version stock.Version
 	stage   *publisher.Stage
-	times   record.Times
+	looks   atomic.Int64 // how often the stage and the test looked at the clock
 }
 
 func newBench(t *testing.T, markets map[string]publisher.Connector) *bench {
 	cfg := publisher.DefaultConfig()
 	cfg.ReadBackEvery, cfg.RetryMax = 0, 8*time.Second
-	return &bench{t: t, offers: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg, now: time.Now}
+	return &bench{t: t, offers: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
+}
+
+func (b *bench) now() time.Time {
+	b.looks.Add(1)
+	return time.Now()
 }
 
 // work starts a stage on the partition. The function it returns stops it and returns what Work did.
@@ -534,3 +545,5 @@ func checkSaid(t *testing.T, all []record.Communication) {
 }
 
 var errBroken = errors.New("broken")
+
+func slogDiscard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -94,7 +94,7 @@ func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Insta
 	if urgent {
 		queues = queues[:laneDecrease+1]
 	}
-	if slices.ContainsFunc(queues, func(q []*listing) bool { return len(q) > 0 }) {
+	if c.queued(queues) {
 		return true
 	}
 	for _, at := range c.retryAt {
@@ -107,15 +107,28 @@ func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Insta
 	return false
 }
 
+// queued reports whether a listing stands in one of the first lanes.
+func (c *channel) queued(lanes [][]*listing) bool {
+	for lane, queue := range lanes {
+		if slices.ContainsFunc(queue, func(l *listing) bool { return l.lane == lane+1 }) {
+			return true
+		}
+	}
+	return false
+}
+
 // begin takes the next batch: one of unknown outcome whose time has come, else the front of the lanes. It records the attempts
 // in the ledgers and says them. Urgent: only what protects a customer.
 func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	deadline := now.Add(c.traits.Timeout)
-	if !urgent {
+	// A zero goes before what it may overtake is sent again; and one request that fails every time must not take every turn.
+	if turn := !c.replayed || !c.queued(c.queue[:]); !urgent && turn && !c.queued(c.queue[:laneSellOut+1]) {
 		if r := c.replay(now, deadline); r != nil {
+			c.replayed = true
 			return r
 		}
 	}
+	c.replayed = false
 	chosen, reading := c.next(max(1, c.traits.BatchRows), urgent, now)
 	if len(chosen) == 0 {
 		return nil
@@ -193,7 +206,8 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 	c.busy++
 	for _, l := range r.listings {
 		l.ledger.Retry(deadline)
-		l.busy = true
+		// It may stand in a lane for a zero that was to overtake: now that a try is under way it may not.
+		l.busy, l.lane, l.readyAt = true, 0, 0
 		c.owner.touch(l)
 		said := l.attempt(record.Attempted, "replay")
 		said.AttemptedAt = now
@@ -324,6 +338,10 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 	}
 }
 
+// batchTries is how often a batch of unknown outcome is tried before its rows are sent each by itself: one row that the channel
+// fails at must not hold up the others. A single row is tried for ever.
+const batchTries = 5
+
 // heardFailure takes in a request that failed as a whole. What nobody knows is sent again, the same bytes under the same key;
 // what changed nothing is decided anew. That a second try was turned away says nothing of the first: it stays unknown.
 func (c *channel) heardFailure(a answer, now stock.Instant) {
@@ -334,8 +352,9 @@ func (c *channel) heardFailure(a answer, now stock.Instant) {
 	key, open := a.request.key, a.request.listings[0].ledger.Open
 	if again := open.Tries > 1; again || failed.Class.unknown() {
 		state = record.Unknown
-		c.unknown[key], c.retryAt[key] = a.request.listings, c.pausedUntil
-		if again && failed.Class == Refused { // and it will be again: wait until no try can land any more
+		c.unknown[key], c.retryAt[key] = a.request.listings, max(c.pausedUntil, now.Add(c.backOff(int(open.Tries)-1)))
+		// Where another try is of no use, or only ever spoils the other rows of its batch: wait until none can land any more.
+		if again && failed.Class == Refused || open.Tries >= batchTries && len(a.request.listings) > 1 {
 			c.refused[key], c.retryAt[key] = failed.Reason, open.Deadline.Add(c.settings.Settle)
 		}
 	} else {

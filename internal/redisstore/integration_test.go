@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/shelfwire/shelfwire/internal/allocator/storetest"
+	"github.com/shelfwire/shelfwire/internal/publisher/toldtest"
 )
 
 // realRedis returns the address of a real Redis and a prefix that nobody else uses, whose keys are deleted at the end.
@@ -40,5 +41,12 @@ func TestStoreOnRedis(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		address, prefix := realRedis(t)
 		return harness(t, address, prefix)
+	})
+}
+
+func TestToldOnRedis(t *testing.T) {
+	toldtest.Run(t, func(t *testing.T) toldtest.Harness {
+		address, prefix := realRedis(t)
+		return toldHarness(t, address, prefix)
 	})
 }

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 // The stages that run as processes of their own.
-var stages = []string{"ingest", "allocator", "publisher"}
+var stages = []string{"ingest", "allocator", "publisher", "audit"}
 
 // mustEnv returns a variable that integration tests need.
 func mustEnv(t *testing.T, name string) string {
@@ -62,7 +62,8 @@ type installation struct {
 	env  []string
 	ops  map[string]string // address of the operational end points by process
 
-	servers *servers
+	servers    *servers
+	clickhouse *proxy
 }
 
 func newInstallation(t *testing.T) *installation {
@@ -72,10 +73,17 @@ func newInstallation(t *testing.T) *installation {
 		t.Fatal(err)
 	}
 	in := &installation{t: t, bin: bin, name: fmt.Sprintf("sim%d", time.Now().UnixNano()), ops: map[string]string{}}
-	in.env = append(os.Environ(),
+	in.servers = openServers(t, in.name)
+	in.clickhouse = newProxy(t, mustEnv(t, "SHELFWIRE_TEST_CLICKHOUSE"))
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "SHELFWIRE_") {
+			in.env = append(in.env, v)
+		}
+	}
+	in.env = append(in.env,
 		"SHELFWIRE_KAFKA_BROKERS="+mustEnv(t, "SHELFWIRE_TEST_KAFKA"),
 		"SHELFWIRE_REDIS_ADDRESSES="+mustEnv(t, "SHELFWIRE_TEST_REDIS"),
-		"SHELFWIRE_CLICKHOUSE_ADDRESSES="+mustEnv(t, "SHELFWIRE_TEST_CLICKHOUSE"),
+		"SHELFWIRE_CLICKHOUSE_ADDRESSES="+in.clickhouse.address,
 		"SHELFWIRE_TOPIC_PREFIX="+in.name+".",
 		"SHELFWIRE_REDIS_PREFIX="+in.name+":",
 		"SHELFWIRE_CLICKHOUSE_DATABASE="+in.name,
@@ -86,8 +94,8 @@ func newInstallation(t *testing.T) *installation {
 		in.env = append(in.env, fmt.Sprintf("SHELFWIRE_%s_OPS_LISTEN=%s", strings.ToUpper(p), in.ops[p]))
 	}
 	in.env = append(in.env, "SHELFWIRE_INGEST_LISTEN="+freeAddress(t), "SHELFWIRE_AUDIT_LISTEN="+freeAddress(t))
-	in.servers = openServers(t, in.name)
 	in.must("topics", "apply")
+	in.must("migrate")
 	return in
 }
 

@@ -280,6 +280,7 @@ CREATE VIEW IF NOT EXISTS movements
     sku String COMMENT 'item code of the retailer',
     kind LowCardinality(String) COMMENT 'receipt, production, return, transfer_in, sale, shipment, write_off, transfer_out, adjustment, count, transfer',
     quantity Int64 COMMENT 'as sent: > 0 but for an adjustment and a count',
+    rejected LowCardinality(String) COMMENT 'why it was not applied: duplicate, late, …; empty where it was',
     occurred_at DateTime64(6, 'UTC') COMMENT 'when it happened, as the sender says',
     entry_time DateTime64(6, 'UTC') COMMENT 'when ingest put it in the journal',
     version UInt64 COMMENT 'of the journal entry; availability of this version has it in',
@@ -295,12 +296,19 @@ CREATE VIEW IF NOT EXISTS movements
     partition Int32 COMMENT 'partition of the journal',
     offset Int64 COMMENT 'place in the journal'
 )
-AS SELECT pool, outlet, sku, movement_kind AS kind, quantity, occurred_at, entry_time, version, counterpart, reason, event_id, source,
-    epoch, sequence, origin_topic, origin_partition, origin_offset, partition, offset
-FROM journal_entries AS j
-WHERE j.kind = 'movement'
-LIMIT 1 BY partition, offset
-COMMENT 'Every movement in the journal once; those that the fold refused are in rejection_records by version';
+AS SELECT j.pool AS pool, j.outlet AS outlet, j.sku AS sku, j.movement_kind AS kind, j.quantity AS quantity, r.class AS rejected,
+    j.occurred_at AS occurred_at, j.entry_time AS entry_time, j.version AS version, j.counterpart AS counterpart, j.reason AS reason,
+    j.event_id AS event_id, j.source AS source, j.epoch AS epoch, j.sequence AS sequence, j.origin_topic AS origin_topic,
+    j.origin_partition AS origin_partition, j.origin_offset AS origin_offset, j.partition AS partition, j.offset AS offset
+FROM
+(
+    SELECT * FROM journal_entries
+    WHERE kind = 'movement'
+    ORDER BY partition, offset
+    LIMIT 1 BY pool, origin_topic_id, origin_partition, origin_offset
+) AS j
+LEFT ANY JOIN (SELECT pool, version, class FROM rejection_records WHERE version > 0 AND NOT applied) AS r ON r.pool = j.pool AND r.version = j.version
+COMMENT 'Every movement once, in the order in which they were folded; an input that ingest wrote twice counts where it came first';
 
 CREATE VIEW IF NOT EXISTS orders
 (
@@ -308,6 +316,7 @@ CREATE VIEW IF NOT EXISTS orders
     channel LowCardinality(String) COMMENT 'where it was ordered',
     order_id String COMMENT 'the channel''s id of the order',
     status LowCardinality(String) COMMENT 'as the channel says: pending, open, shipped, cancelled, archived',
+    rejected LowCardinality(String) COMMENT 'why it was not applied: late, …; empty where it was',
     fulfilled_by LowCardinality(String) COMMENT 'merchant or channel',
     placed_at DateTime64(6, 'UTC') COMMENT 'when it was placed',
     updated_at DateTime64(6, 'UTC') COMMENT 'the channel''s own time of the snapshot',
@@ -319,12 +328,18 @@ CREATE VIEW IF NOT EXISTS orders
     line_fulfilled Array(Int64) COMMENT 'units despatched of each line, as the channel reports',
     event String COMMENT 'the whole snapshot as JSON'
 )
-AS SELECT pool, channel, order_id, order_status AS status, fulfilled_by, placed_at, updated_at, entry_time, version, line_ids, line_skus,
-    line_quantities, line_fulfilled, event
-FROM journal_entries
-WHERE kind = 'order'
-LIMIT 1 BY partition, offset
-COMMENT 'Every snapshot of every order in the journal once; the newest of an order has the greatest updated_at';
+AS SELECT j.pool AS pool, j.channel AS channel, j.order_id AS order_id, j.order_status AS status, r.class AS rejected, j.fulfilled_by AS fulfilled_by,
+    j.placed_at AS placed_at, j.updated_at AS updated_at, j.entry_time AS entry_time, j.version AS version, j.line_ids AS line_ids,
+    j.line_skus AS line_skus, j.line_quantities AS line_quantities, j.line_fulfilled AS line_fulfilled, j.event AS event
+FROM
+(
+    SELECT * FROM journal_entries
+    WHERE kind = 'order'
+    ORDER BY partition, offset
+    LIMIT 1 BY pool, origin_topic_id, origin_partition, origin_offset
+) AS j
+LEFT ANY JOIN (SELECT pool, version, class FROM rejection_records WHERE version > 0 AND NOT applied) AS r ON r.pool = j.pool AND r.version = j.version
+COMMENT 'Every snapshot of every order once, as movements; the newest of an order has the greatest updated_at';
 
 CREATE VIEW IF NOT EXISTS allocations
 (

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/channel"
@@ -50,7 +51,7 @@ func New(pool, id string, e channel.Endpoint, now func() time.Time) (*Connector,
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{client: client, source: "/shelfwire/pools/" + pool + "/channels/" + id, timeout: e.Timeout, now: now}
+	c := &Connector{client: client, source: "/shelfwire/pools/" + url.PathEscape(pool) + "/channels/" + url.PathEscape(id), timeout: e.Timeout, now: now}
 	if c.timeout <= 0 {
 		c.timeout = 15 * time.Second
 	}

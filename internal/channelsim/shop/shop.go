@@ -5,6 +5,7 @@ package shop
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,7 +75,9 @@ func (s *Shop) read(w http.ResponseWriter, r *http.Request, into any) (body []by
 	if err == nil {
 		decoder := json.NewDecoder(bytes.NewReader(body))
 		decoder.DisallowUnknownFields()
-		err = decoder.Decode(into)
+		if err = decoder.Decode(into); err == nil && decoder.More() {
+			err = errors.New("something follows the request")
+		}
 	}
 	if err != nil {
 		http.Error(w, fmt.Sprintf(`{"error":%q}`, err), http.StatusBadRequest)

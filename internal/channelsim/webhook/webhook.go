@@ -5,6 +5,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -102,6 +103,8 @@ func parse(body []byte, id string) (event, error) {
 		return in, err
 	}
 	switch {
+	case decoder.More():
+		return in, errors.New("something follows the event")
 	case in.SpecVersion != "1.0" || in.Type != EventType || in.Source == "" || in.ContentType != "application/json":
 		return in, fmt.Errorf("no event of type %s", EventType)
 	case in.ID != id:

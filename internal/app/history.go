@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/auditview"
+	"github.com/shelfwire/shelfwire/internal/chstore"
+	"github.com/shelfwire/shelfwire/internal/daemon"
+	"github.com/shelfwire/shelfwire/internal/history"
+	"github.com/shelfwire/shelfwire/internal/litestore"
+	"github.com/shelfwire/shelfwire/internal/stream"
+	"github.com/shelfwire/shelfwire/internal/verify"
+)
+
+// A History keeps what happened and answers what the page, the commands and the verification ask of it.
+type History interface {
+	history.Store
+	auditview.Queries
+	verify.History
+	Close() error
+}
+
+// History returns the history: in ClickHouse, or in the data directory of an embedded installation.
+func (inst *Installation) History(ctx context.Context) (History, error) {
+	if inst.history != nil {
+		return inst.history, nil
+	}
+	h, err := inst.openHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inst.history = h
+	inst.onClose(h.Close)
+	return h, nil
+}
+
+func (inst *Installation) openHistory(ctx context.Context) (History, error) {
+	if inst.dir != "" {
+		return litestore.Open(ctx, inst.dir)
+	}
+	return chstore.Open(ctx, inst.clickHouse())
+}
+
+func (inst *Installation) clickHouse() chstore.Config {
+	c := inst.Config.ClickHouse
+	return chstore.Config{Addresses: c.Addresses, Database: c.Database, User: c.User, Password: c.Password.Reveal()}
+}
+
+// Migrate makes the ClickHouse database where it is missing and brings its schema to this program's. It returns the number of
+// the schema before; progress, where set, is called after every statement.
+func (inst *Installation) Migrate(ctx context.Context, progress func(chstore.Step)) (before int, err error) {
+	if inst.dir != "" {
+		return 0, errors.New("an embedded installation needs no migration: its history is made with it")
+	}
+	if err := needServers(&inst.Config, Past); err != nil {
+		return 0, err
+	}
+	return chstore.Migrate(ctx, inst.clickHouse(), progress)
+}
+
+// journal, availability, allocations, offers, shipments, communications, rejections ─▶ history ─▶ ClickHouse
+func (b *builder) addHistory(ctx context.Context) error {
+	topics, err := b.inst.TopicReader(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := b.inst.History(ctx)
+	if err != nil {
+		return err
+	}
+	stage, err := history.New(history.Config{FlushEvery: b.inst.Config.History.FlushEvery}, history.Deps{
+		Log: topics, Store: store, Now: time.Now, Logger: b.log("history"), Registerer: b.registry,
+	})
+	if err != nil {
+		return err
+	}
+	b.group("history", history.Topics(), stage.Work)
+	return nil
+}
+
+// ClickHouse ─▶ page
+func (b *builder) addPage(ctx context.Context) error {
+	store, err := b.inst.History(ctx)
+	if err != nil {
+		return err
+	}
+	log := b.log("audit")
+	page, err := auditview.New(auditview.Config{}, auditview.Deps{Queries: store, Now: time.Now, Logger: log, Registerer: b.registry})
+	if err != nil {
+		return err
+	}
+	l, err := b.listen(ctx, "audit.listen", b.inst.Config.Audit.Listen)
+	if err != nil {
+		return err
+	}
+	b.endpoints.Page = urlOf(l)
+	b.actors = append(b.actors, daemon.HTTP("audit http", l, page.Handler(), log))
+	return nil
+}
+
+// historyCaughtUp reports whether everything that the topics hold is stored.
+func (inst *Installation) historyCaughtUp(ctx context.Context) (bool, error) {
+	store, err := inst.History(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range history.Topics() {
+		behind, err := inst.anyBehind(ctx, t, func(p int32, start int64) (int64, error) {
+			at, err := store.Position(ctx, stream.Partition{Topic: t, ID: p})
+			return max(at, start), err
+		})
+		if err != nil || behind {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,318 @@
+// Package connectortest is what every connector owes the publisher: a suite that is run against its channel, simulated or real.
+package connectortest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/publisher"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// A Fault is what the channel does to the next request, and to that one only.
+type Fault uint8
+
+// The faults.
+const (
+	Throttle     Fault = iota + 1 // turned away for now, nothing applied; it says how long to wait
+	ErrorBefore                   // an error of the server, nothing applied
+	ErrorAfter                    // applied, then an error of the server
+	CutAfter                      // applied, and the connection is cut
+	TimeoutAfter                  // applied, and never answered
+)
+
+// A Channel is a channel under test with the connector that speaks to it. Every test has one of its own.
+type Channel struct {
+	Connector publisher.Connector
+	// Stranger is a connector with wrong credentials, Secret a text that is in them and must never be said.
+	Stranger publisher.Connector
+	Secret   string
+	// Put puts an item on sale at a level, Sell lets a shopper buy one unit, Level tells what a customer sees.
+	Put   func(publisher.Item, stock.Quantity)
+	Sell  func(publisher.Item)
+	Level func(publisher.Item) stock.Quantity
+	// Meet makes the next request meet a fault.
+	Meet func(Fault)
+}
+
+// patience bounds a request that the channel is to answer, hurry one that it never will.
+const (
+	patience = 10 * time.Second
+	hurry    = 200 * time.Millisecond
+)
+
+// Run runs the suite. Each call of start gives a new channel.
+func Run(t *testing.T, start func(*testing.T) Channel) {
+	for _, tt := range []struct {
+		name string
+		run  func(*testing.T, Channel)
+	}{
+		{"traits are usable", traits},
+		{"rows are set in their order", sets},
+		{"a batch may be as large as its traits say", fullBatch},
+		{"an unknown item is refused, the other rows are not", unknownItem},
+		{"a set on condition of another level is stale and changes nothing", stale},
+		{"levels are read in their order", reads},
+		{"the same key has the first answer", sameKey},
+		{"a key with another body is refused", otherBody},
+		{"throttled: nothing changed, and when to come back", throttled},
+		{"faults leave the outcome unknown, and a replay resolves it once", faults},
+		{"wrong credentials change nothing and are not told", stranger},
+		{"a request ends with its context", ends},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, start(t)) })
+	}
+}
+
+func item(i int) publisher.Item {
+	id := fmt.Sprintf("SKU-%03d", i)
+	return publisher.Item{SKU: id, ChannelItem: id}
+}
+
+// row sets an item from one level to another. A connector that does not compare leaves base alone.
+func (c Channel) row(i int, base, value stock.Quantity) publisher.Row {
+	r := publisher.Row{Item: item(i), Quantity: value, Version: stock.Version(100 + i), At: 1_700_000_000_000_000}
+	if c.Connector.Traits().CompareAndSet {
+		r.Compare = &base
+	}
+	return r
+}
+
+func (c Channel) set(t *testing.T, key string, rows ...publisher.Row) (publisher.Reply, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return c.Connector.Set(ctx, key, rows)
+}
+
+func (c Channel) mustSet(t *testing.T, key string, rows ...publisher.Row) []publisher.RowReply {
+	t.Helper()
+	reply, err := c.set(t, key, rows...)
+	if err != nil {
+		t.Fatalf("Set(%s) = %v", key, err)
+	}
+	if len(reply.Rows) != len(rows) {
+		t.Fatalf("Set(%s) answers %d rows, want %d", key, len(reply.Rows), len(rows))
+	}
+	return reply.Rows
+}
+
+func (c Channel) wantLevel(t *testing.T, i int, want stock.Quantity) {
+	t.Helper()
+	if got := c.Level(item(i)); got != want {
+		t.Errorf("the level of %s is %d, want %d", item(i).SKU, got, want)
+	}
+}
+
+// wantClass checks that err is a request error of the class, and returns it.
+func wantClass(t *testing.T, err error, class publisher.Class) publisher.RequestError {
+	t.Helper()
+	failed, ok := errors.AsType[*publisher.RequestError](err)
+	if !ok || failed.Class != class {
+		t.Fatalf("error %v, want a RequestError of class %s", err, class)
+	}
+	return *failed
+}
+
+func traits(t *testing.T, c Channel) {
+	tr := c.Connector.Traits()
+	if tr.BatchRows < 1 || tr.RequestsPerSecond < 1 || tr.Burst < 1 || tr.Timeout <= 0 {
+		t.Errorf("Traits() = %+v", tr)
+	}
+}
+
+func sets(t *testing.T, c Channel) {
+	for i := range 3 {
+		c.Put(item(i), stock.Quantity(10+i))
+	}
+	rows := c.mustSet(t, "k1", c.row(2, 12, 7), c.row(0, 10, 0), c.row(1, 11, 1<<31))
+	for i, r := range rows {
+		if r.Outcome != publisher.RowApplied {
+			t.Errorf("row %d = %+v, want applied", i, r)
+		}
+	}
+	c.wantLevel(t, 0, 0)
+	c.wantLevel(t, 1, 1<<31)
+	c.wantLevel(t, 2, 7)
+	c.mustSet(t, "k2", c.row(0, 0, 4))
+	c.wantLevel(t, 0, 4)
+}
+
+func fullBatch(t *testing.T, c Channel) {
+	n := c.Connector.Traits().BatchRows
+	rows := make([]publisher.Row, n)
+	for i := range n {
+		c.Put(item(i), 1)
+		rows[i] = c.row(i, 1, stock.Quantity(i+2))
+	}
+	c.mustSet(t, "k1", rows...)
+	for i := range n {
+		c.wantLevel(t, i, stock.Quantity(i+2))
+	}
+	if !c.Connector.Traits().CompareAndSet {
+		return
+	}
+	items := make([]publisher.Item, n)
+	for i := range n {
+		items[i] = item(i)
+	}
+	levels, err := c.Connector.Read(t.Context(), items)
+	if err != nil || len(levels) != n {
+		t.Fatalf("Read() of %d items = %d levels, %v", n, len(levels), err)
+	}
+	for i, l := range levels {
+		if l == nil || *l != stock.Quantity(i+2) {
+			t.Fatalf("level %d = %v, want %d", i, l, i+2)
+		}
+	}
+}
+
+func unknownItem(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	c.Put(item(2), 5)
+	rows := c.mustSet(t, "k1", c.row(0, 5, 4), c.row(1, 5, 4), c.row(2, 5, 4))
+	if rows[1].Outcome != publisher.RowRefused || rows[1].Reason == "" {
+		t.Errorf("the unknown item's row = %+v, want refused with a reason", rows[1])
+	}
+	if rows[0].Outcome != publisher.RowApplied || rows[2].Outcome != publisher.RowApplied {
+		t.Errorf("the other rows = %+v, %+v, want applied", rows[0], rows[2])
+	}
+	c.wantLevel(t, 0, 4)
+	c.wantLevel(t, 2, 4)
+}
+
+func stale(t *testing.T, c Channel) {
+	if !c.Connector.Traits().CompareAndSet {
+		return // it compares nothing
+	}
+	c.Put(item(0), 5)
+	c.Put(item(1), 5)
+	c.Sell(item(0))
+	rows := c.mustSet(t, "k1", c.row(0, 5, 9), c.row(1, 5, 9))
+	if rows[0].Outcome != publisher.RowStale || rows[1].Outcome != publisher.RowApplied {
+		t.Errorf("rows = %+v, want stale and applied", rows)
+	}
+	c.wantLevel(t, 0, 4)
+	c.wantLevel(t, 1, 9)
+}
+
+func reads(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	c.Put(item(2), 0)
+	levels, err := c.Connector.Read(t.Context(), []publisher.Item{item(2), item(1), item(0)})
+	if !c.Connector.Traits().CompareAndSet {
+		wantClass(t, err, publisher.Refused)
+		return
+	}
+	if err != nil || len(levels) != 3 {
+		t.Fatalf("Read() = %v, %v", levels, err)
+	}
+	if levels[0] == nil || *levels[0] != 0 || levels[1] != nil || levels[2] == nil || *levels[2] != 5 {
+		t.Errorf("Read() = %v, want 0, nil, 5", levels)
+	}
+}
+
+func sameKey(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	first := c.mustSet(t, "k1", c.row(0, 5, 4))
+	c.Sell(item(0))
+	again := c.mustSet(t, "k1", c.row(0, 5, 4))
+	if first[0].Outcome != publisher.RowApplied || again[0].Outcome != publisher.RowApplied {
+		t.Errorf("outcomes %v and %v, want applied twice", first[0].Outcome, again[0].Outcome)
+	}
+	c.wantLevel(t, 0, 3) // the sale stands
+	if !c.Connector.Traits().CompareAndSet {
+		return
+	}
+	refused := c.mustSet(t, "k2", c.row(0, 5, 4))
+	c.Put(item(0), 5)
+	again = c.mustSet(t, "k2", c.row(0, 5, 4))
+	if refused[0].Outcome != publisher.RowStale || again[0].Outcome != publisher.RowStale {
+		t.Errorf("outcomes %v and %v, want stale twice: the level fits again, but the key was answered", refused[0].Outcome, again[0].Outcome)
+	}
+}
+
+func otherBody(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	c.mustSet(t, "k1", c.row(0, 5, 4))
+	_, err := c.set(t, "k1", c.row(0, 4, 3))
+	wantClass(t, err, publisher.Refused)
+	c.wantLevel(t, 0, 4)
+}
+
+func throttled(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	c.Meet(Throttle)
+	_, err := c.set(t, "k1", c.row(0, 5, 4))
+	if failed := wantClass(t, err, publisher.Throttled); failed.RetryAfter <= 0 {
+		t.Errorf("RetryAfter = %s, want what the channel asked for", failed.RetryAfter)
+	}
+	c.wantLevel(t, 0, 5)
+	c.mustSet(t, "k1", c.row(0, 5, 4))
+	c.wantLevel(t, 0, 4)
+}
+
+func faults(t *testing.T, c Channel) {
+	for i, tt := range []struct {
+		name    string
+		fault   Fault
+		class   publisher.Class
+		applied bool
+	}{
+		{"an error before", ErrorBefore, publisher.ServerError, false},
+		{"an error after", ErrorAfter, publisher.ServerError, true},
+		{"a cut connection", CutAfter, publisher.Connection, true},
+		{"no answer", TimeoutAfter, publisher.Timeout, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			key := fmt.Sprintf("fault-%d", i)
+			c.Put(item(i), 5)
+			c.Meet(tt.fault)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			if tt.fault == TimeoutAfter {
+				ctx, cancel = context.WithTimeout(t.Context(), hurry)
+			}
+			defer cancel()
+			_, err := c.Connector.Set(ctx, key, []publisher.Row{c.row(i, 5, 4)})
+			wantClass(t, err, tt.class)
+			left := stock.Quantity(5)
+			if tt.applied {
+				left = 4
+			}
+			c.wantLevel(t, i, left)
+			if tt.applied {
+				c.Sell(item(i)) // a replay that is applied again would give it back
+				left--
+			} else {
+				left = 4
+			}
+			if rows := c.mustSet(t, key, c.row(i, 5, 4)); rows[0].Outcome != publisher.RowApplied {
+				t.Errorf("the replay = %+v, want applied", rows[0])
+			}
+			c.wantLevel(t, i, left)
+		})
+	}
+}
+
+func stranger(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	_, err := c.Stranger.Set(t.Context(), "k1", []publisher.Row{c.row(0, 5, 4)})
+	failed := wantClass(t, err, publisher.Unauthorised)
+	if strings.Contains(failed.Error(), c.Secret) {
+		t.Errorf("the error tells the secret: %v", &failed)
+	}
+	c.wantLevel(t, 0, 5)
+}
+
+func ends(t *testing.T, c Channel) {
+	c.Put(item(0), 5)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := c.Connector.Set(ctx, "k1", []publisher.Row{c.row(0, 5, 4)})
+	wantClass(t, err, publisher.Timeout)
+	c.wantLevel(t, 0, 5)
+}
