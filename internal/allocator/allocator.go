@@ -29,6 +29,8 @@ type Config struct {
 	BatchEntries int
 	// IdleCheck is how long a worker waits for entries before it makes sure that the store has not gone back behind it.
 	IdleCheck time.Duration
+	// TickAfter is how long something that is due waits for an entry of its pool to reach it before the worker writes a tick.
+	TickAfter time.Duration
 	// MaxClockSkew is how far ahead of this machine's clock an entry may be.
 	MaxClockSkew time.Duration
 	// RetryMin and RetryMax bound the pause before something that failed is tried again.
@@ -40,6 +42,7 @@ func DefaultConfig() Config {
 	return Config{
 		BatchEntries: 5000,
 		IdleCheck:    3 * time.Second,
+		TickAfter:    5 * time.Second,
 		MaxClockSkew: 5 * time.Minute,
 		RetryMin:     50 * time.Millisecond,
 		RetryMax:     2 * time.Second,
@@ -55,7 +58,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		name string
 		d    time.Duration
-	}{{"IdleCheck", c.IdleCheck}, {"MaxClockSkew", c.MaxClockSkew}, {"RetryMin", c.RetryMin}, {"RetryMax", c.RetryMax}} {
+	}{{"IdleCheck", c.IdleCheck}, {"TickAfter", c.TickAfter}, {"MaxClockSkew", c.MaxClockSkew}, {"RetryMin", c.RetryMin}, {"RetryMax", c.RetryMax}} {
 		if d.d <= 0 {
 			problems = append(problems, fmt.Errorf("%s: %v is not positive", d.name, d.d))
 		}

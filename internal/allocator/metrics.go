@@ -13,6 +13,7 @@ type metrics struct {
 	rows       prometheus.Counter
 	rejections *prometheus.CounterVec
 	moved      prometheus.Counter
+	ticks      prometheus.Counter
 	batch      *prometheus.HistogramVec
 	latency    prometheus.Histogram
 	position   *prometheus.GaugeVec
@@ -39,6 +40,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		moved: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "shelfwire_allocator_commits_moved_total", Help: "Times the stored position was not the expected one: another owner, or a store that went back.",
 		}),
+		ticks: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "shelfwire_allocator_ticks_total", Help: "Ticks written to the journal because something was due or a sweep was pending.",
+		}),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "shelfwire_allocator_batch_seconds", Help: "Time per batch by step.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2.5, 12),
@@ -55,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"partition"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.entries, m.resent, m.outputs, m.rows, m.rejections, m.moved, m.batch, m.latency, m.position, m.lag)
+		reg.MustRegister(m.entries, m.resent, m.outputs, m.rows, m.rejections, m.moved, m.ticks, m.batch, m.latency, m.position, m.lag)
 	}
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
@@ -34,7 +35,7 @@ func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.L
 	ctx, fail := context.WithCancelCause(ctx)
 	x := &session{
 		stage: s, partition: p, assignment: a, patience: patience, reader: o.reader,
-		fold:      newFold(s.store, p.ID, o.stored),
+		fold: newFold(s.store, p.ID, o.stored), ticked: map[string]stock.Instant{},
 		decodable: make(chan *run, 2), decoded: make(chan *run),
 		free: make(chan *batch, 2), full: make(chan *batch),
 	}
@@ -61,8 +62,13 @@ func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.L
 // this worker left it: a failover may have brought back an older copy, which an idle partition would otherwise serve for as long
 // as it is idle.
 func (x *session) folding(ctx context.Context) error {
+	if err := x.loadPools(ctx); err != nil {
+		return err
+	}
 	idle := time.NewTimer(x.stage.cfg.IdleCheck)
 	defer idle.Stop()
+	look := time.NewTicker(x.stage.cfg.TickAfter / lookEvery)
+	defer look.Stop()
 	for {
 		select {
 		case r := <-x.decoded:
@@ -70,6 +76,14 @@ func (x *session) folding(ctx context.Context) error {
 				return err
 			}
 			x.decodable <- r
+			if err := x.tick(ctx, true); err != nil {
+				return err
+			}
+		case <-look.C:
+			if err := x.tick(ctx, false); err != nil {
+				return err
+			}
+			continue // it is no sign of life: the store is looked after all the same
 		case <-idle.C:
 			if err := x.idle(ctx); err != nil {
 				return err

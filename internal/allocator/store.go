@@ -21,6 +21,9 @@ type Store interface {
 	// Meta returns the partition's position, the zero Position if nothing was ever committed.
 	Meta(ctx context.Context, partition int32) (stream.Position, error)
 
+	// Pools returns the pools of which the partition holds rows, by id, each once.
+	Pools(ctx context.Context, partition int32) ([]string, error)
+
 	// LoadPool returns every row of the pool's TablePool, TableSeen and TableDue, and every id of its TableStock and
 	// TableListings (with nil values), as of the returned position. Each row and each id of a table comes once, in no particular order.
 	LoadPool(ctx context.Context, partition int32, pool string) ([]engine.RowWrite, stream.Position, error)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
@@ -25,6 +26,8 @@ type session struct {
 	decodable, decoded chan *run   // runs to be filled, and to be folded
 	free, full         chan *batch // batches to be filled, and to be written
 	progressed         atomic.Bool
+
+	ticked map[string]stock.Instant // of folding: entry time of the last tick written for each pool
 
 	lagAt time.Time // of writing: when the lag was last looked up
 }

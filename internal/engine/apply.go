@@ -21,11 +21,8 @@ func defaultSettings(id string) record.Pool {
 // Refused says why the engine does not take this event, "" if it does. Ingest asks before it journals, so that a journal
 // never holds what the rules in force do not know.
 func Refused(e *record.Event) string {
-	switch e.Kind() {
-	case record.KindPool:
-		if e.Pool.Ruleset > Ruleset {
-			return fmt.Sprintf("ruleset %d is not known: the newest is %d", e.Pool.Ruleset, Ruleset)
-		}
+	if e.Pool != nil && e.Pool.Ruleset > Ruleset {
+		return fmt.Sprintf("ruleset %d is not known: the newest is %d", e.Pool.Ruleset, Ruleset)
 	}
 	return ""
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -206,4 +208,28 @@ func nextPolicy(policies []record.Policy, now, than stock.Instant) stock.Instant
 		}
 	}
 	return than
+}
+
+// Pools returns the pools that are in memory, by id.
+func (s *State) Pools() []string { return slices.Sorted(maps.Keys(s.pools)) }
+
+// Clock returns the pool's journal time, 0 if the pool is not in memory or has no entry yet.
+func (s *State) Clock(pool string) stock.Instant {
+	if p, ok := s.pools[pool]; ok {
+		return p.clock
+	}
+	return 0
+}
+
+// Waiting reports what a tick would do for the pool: backlog, that work is left over from entries that were folded; due, that
+// something has become due by now. Whoever owns the pool writes ticks to the journal for as long as there is a backlog, and
+// where something is due that no entry has reached.
+func (s *State) Waiting(pool string, now stock.Instant) (backlog, due bool) {
+	p, ok := s.pools[pool]
+	if !ok {
+		return false, false
+	}
+	_, left := p.due.next(p.clock)
+	_, due = p.due.next(now)
+	return left || len(p.sweeps) > 0, due
 }

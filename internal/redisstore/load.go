@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -116,6 +117,22 @@ func (s *Store) LoadPool(ctx context.Context, partition int32, pool string) ([]e
 		}
 	}
 	return nil, stream.Position{}, fmt.Errorf("load pool %q of journal partition %d: %w: somebody else is writing it", pool, partition, allocator.ErrMoved)
+}
+
+// Pools lists the pools of which the partition holds rows, as [allocator.Store] says.
+func (s *Store) Pools(ctx context.Context, partition int32) ([]string, error) {
+	keys, err := s.tableKeys(ctx, partition)
+	if err != nil {
+		return nil, fmt.Errorf("list the pools of journal partition %d: %w", partition, classify(err))
+	}
+	var pools []string
+	for _, key := range keys {
+		if _, pool, ok := s.parseTableKey(partition, key); ok {
+			pools = append(pools, pool)
+		}
+	}
+	slices.Sort(pools)
+	return slices.Compact(pools), nil
 }
 
 func (s *Store) readPool(ctx context.Context, partition int32, pool string) ([]engine.RowWrite, error) {

@@ -211,6 +211,12 @@ func testLoadPool(t *testing.T, h Harness) {
 		want[rows[len(rows)-1].RowKey] = "v" + id
 	}
 	commit(t, s, 0, stream.Position{}, At(1), rows...)
+	if pools, err := s.Pools(t.Context(), 0); err != nil || !slices.Equal(pools, []string{"acme", "other"}) {
+		t.Errorf("Pools() = %q, %v", pools, err)
+	}
+	if pools, err := s.Pools(t.Context(), 1); err != nil || len(pools) != 0 {
+		t.Errorf("Pools() of another partition = %q, %v", pools, err)
+	}
 	got, at, err := s.LoadPool(t.Context(), 0, "acme")
 	if err != nil || at != At(1) {
 		t.Fatalf("LoadPool() at %v, %v, want %v", at, err, At(1))
