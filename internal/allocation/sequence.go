@@ -1,0 +1,465 @@
+package allocation
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// maxSpots is how many outlets the search looks at: sets of them are bits of a word.
+const maxSpots = 64
+
+// A share is what one outlet serves of an order. Shares are compared as DESIGN says outlets are: whole lines, then units,
+// then priority.
+type share struct {
+	whole  int
+	units  stock.Quantity
+	outlet int
+}
+
+func (s share) better(o share) bool {
+	switch {
+	case s.whole != o.whole:
+		return s.whole > o.whole
+	case s.units != o.units:
+		return s.units > o.units
+	}
+	return s.outlet < o.outlet
+}
+
+// A sequence is the search for the best allocation, outlet by outlet, best first. Whichever outlet is the best of the answer, what it
+// serves is settled by the comparison: all the whole lines it can take, for moving one there from a later outlet would be better,
+// and then all the units. So the search picks the best outlet, gives it its lines, and goes on with what is left; only lines that
+// must be cut, and lines that share an SKU, leave a choice. A branch ends where what is left needs more outlets or more cuts than
+// there may be, and where it is behind the best answer so far.
+type sequence struct {
+	spots  []int    // the outlets looked at, by priority; bits count them
+	full   []uint64 // by line: spots that have all it wants
+	some   []uint64 // by line: spots that have any of it
+	above  []uint64 // by spot: better spots that have at least as much of everything
+	byRoom []int    // line·spots…: spots by room for the line, most first
+	limit  bool     // the number of outlets counts
+	cuts   int      // that there may be, in all
+	spare  []int    // by line: outlets beyond its fewest that its family's cuts allow
+
+	rest    []stock.Quantity // by line: wanted and not served yet
+	touched []int            // by line: outlets that serve it
+	path    []share          // from the best outlet on
+	best    []share
+	answer  []stock.Quantity // take of the best
+	found   bool
+	options []share // depth·spots…
+	rests   []share // depth·(lines+1)…: most that the lines from there on can add to a share
+}
+
+// byOutlet looks for the best answer under the number of outlets and the comparison outlet by outlet.
+func (d *Decider) byOutlet() {
+	d.found = false
+	most := d.budgetCuts()
+	if !d.exact || !d.survey(most) {
+		d.exact = false
+		return
+	}
+	all := uint64(1)<<len(d.spots) - 1
+	if len(d.spots) == maxSpots {
+		all = ^uint64(0)
+	}
+	least := 0
+	d.prepare()
+	for i := range d.n {
+		least = max(least, d.least[i])
+	}
+	if least == 0 {
+		d.found = true // nobody has anything
+		return
+	}
+	d.limit = d.req.Rules.SingleOutlet
+	if !d.limit {
+		least = len(d.spots)
+	}
+	for outlets := least; outlets <= len(d.spots) && !d.found && !d.spent(); outlets++ {
+		if !d.limit || d.coverable(all, outlets) {
+			d.next(0, outlets, all)
+		}
+	}
+	if d.spent() {
+		d.exact = false
+	}
+	if d.found {
+		d.clear()
+		copy(d.take, d.answer)
+	} else {
+		d.clear()
+		d.exact = false
+	}
+}
+
+// budgetCuts works out how many cuts there must be, and returns the most outlets that an answer can have.
+func (d *Decider) budgetCuts() int {
+	d.cuts = 0
+	d.spare = zeroed(d.spare, d.n)
+	most := 0
+	for i := range d.n {
+		if d.want[i] == 0 {
+			continue
+		}
+		most += d.least[i]
+		if !d.shares[i] {
+			d.cuts += d.least[i] - 1
+			continue
+		}
+		if !d.firstOfFamily(i) {
+			continue
+		}
+		group := d.group(i)
+		cuts, got := d.leastCuts(group)
+		if got != placed {
+			d.exact = false
+			return 0
+		}
+		d.clear()
+		d.cuts += cuts
+		spare := cuts
+		for _, k := range group {
+			spare -= d.least[k] - 1
+		}
+		for _, k := range group {
+			d.spare[k] = spare
+		}
+		most += spare
+	}
+	return most
+}
+
+// survey picks the outlets to look at and notes what they have. It reports false where they are too many.
+func (d *Decider) survey(most int) bool {
+	d.spots = d.spots[:0]
+	for j := range d.m {
+		if !d.has(j) {
+			continue
+		}
+		// An outlet with enough better ones above it, each with at least as much of everything, is never used: one of them
+		// would do as well.
+		over := 0
+		for _, k := range d.spots {
+			if d.covers(k, j) {
+				over++
+			}
+		}
+		if over < most {
+			d.spots = append(d.spots, j)
+		}
+	}
+	s := len(d.spots)
+	if s > maxSpots {
+		return false
+	}
+	d.full, d.some = zeroed(d.full, d.n), zeroed(d.some, d.n)
+	d.above = zeroed(d.above, s)
+	d.byRoom = zeroed(d.byRoom, d.n*s)
+	for b, j := range d.spots {
+		for a, k := range d.spots[:b] {
+			if d.covers(k, j) {
+				d.above[b] |= 1 << a
+			}
+		}
+	}
+	for i := range d.n {
+		if d.want[i] == 0 {
+			continue
+		}
+		room := d.roomOf(i)
+		order := d.byRoom[i*s : (i+1)*s]
+		for b, j := range d.spots {
+			order[b] = b
+			if room[j] > 0 {
+				d.some[i] |= 1 << b
+			}
+			if room[j] >= d.want[i] {
+				d.full[i] |= 1 << b
+			}
+		}
+		if d.least[i] > 1 || d.shares[i] {
+			slices.SortStableFunc(order, func(a, b int) int { return compare(room[d.spots[b]], room[d.spots[a]]) })
+		}
+	}
+	return true
+}
+
+// has reports whether the outlet has anything for the order.
+func (d *Decider) has(j int) bool {
+	for i := range d.n {
+		if d.want[i] > 0 && d.room[i*d.m+j] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether outlet k has at least what j has, of everything that counts.
+func (d *Decider) covers(k, j int) bool {
+	for i := range d.n {
+		if d.want[i] == 0 {
+			continue
+		}
+		if d.room[i*d.m+k] < d.room[i*d.m+j] {
+			return false
+		}
+		if d.shares[i] && d.room[i*d.m+j] > 0 && !d.stocks(&d.req.Lines[i], k, j) {
+			return false
+		}
+	}
+	return true
+}
+
+// stocks reports whether outlet k has at least as much as j of all SKUs of the line.
+func (d *Decider) stocks(l *Line, k, j int) bool {
+	if len(l.Kit) == 0 {
+		return d.freeAt(k)[l.SKU] >= d.freeAt(j)[l.SKU]
+	}
+	for _, p := range l.Kit {
+		if d.freeAt(k)[p.SKU] < d.freeAt(j)[p.SKU] {
+			return false
+		}
+	}
+	return true
+}
+
+// prepare readies the search.
+func (d *Decider) prepare() {
+	s := len(d.spots)
+	d.rest = append(d.rest[:0], d.want...)
+	d.touched = zeroed(d.touched, d.n)
+	d.path = zeroed(d.path, s)
+	d.options = zeroed(d.options, (s+1)*s)
+	d.rests = zeroed(d.rests, (s+1)*(d.n+1))
+	d.answer = zeroed(d.answer, d.n*d.m)
+	d.best = d.best[:0]
+}
+
+// next picks the outlet at that depth of the sequence among the spots, so many of which may still be used.
+func (d *Decider) next(depth, outlets int, spots uint64) {
+	if d.done() {
+		d.offer(depth)
+		return
+	}
+	if outlets == 0 {
+		return
+	}
+	s := len(d.spots)
+	options := d.options[depth*s : depth*s : (depth+1)*s]
+	for set := spots; set != 0; set &= set - 1 {
+		b := bits.TrailingZeros64(set)
+		if !d.step() {
+			return
+		}
+		if bits.OnesCount64(d.above[b]&spots) >= outlets {
+			continue // some spot above it would be left over, and would be better
+		}
+		o := share{outlet: d.spots[b]}
+		for i, rest := range d.rest {
+			if rest == 0 {
+				continue
+			}
+			q := min(rest, d.roomNow(i, o.outlet))
+			o.units += q
+			if q == d.want[i] {
+				o.whole++
+			}
+		}
+		if o.units == 0 {
+			continue
+		}
+		at := len(options)
+		options = append(options, o)
+		for at > 0 && o.better(options[at-1]) {
+			options[at] = options[at-1]
+			at--
+		}
+		options[at] = o
+	}
+	for _, o := range options {
+		if d.spent() || d.behind(depth, o) {
+			return // the ones after it are worse
+		}
+		b, _ := slices.BinarySearch(d.spots, o.outlet)
+		d.prospects(depth, o.outlet)
+		d.fill(depth, outlets-1, spots&^(1<<b), 0, share{outlet: o.outlet})
+	}
+}
+
+// done reports whether nothing is left to serve.
+func (d *Decider) done() bool {
+	for _, q := range d.rest {
+		if q > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// prospects works out the most that the lines from each on can add at the outlet.
+func (d *Decider) prospects(depth, j int) {
+	rests := d.rests[depth*(d.n+1) : (depth+1)*(d.n+1)]
+	rests[d.n] = share{outlet: j}
+	for i := d.n - 1; i >= 0; i-- {
+		rests[i] = rests[i+1]
+		if d.rest[i] == 0 {
+			continue
+		}
+		q := min(d.rest[i], d.roomNow(i, j))
+		rests[i].units += q
+		if q == d.want[i] {
+			rests[i].whole++
+		}
+	}
+}
+
+// fill gives the outlet of s, which already serves what s says, its part of the lines from i on, and then goes on to the next
+// outlet.
+func (d *Decider) fill(depth, outlets int, spots uint64, i int, s share) {
+	for ; i < d.n; i++ {
+		if d.rest[i] == 0 {
+			continue
+		}
+		q := min(d.rest[i], d.roomNow(i, s.outlet))
+		switch {
+		case q == 0:
+			continue
+		case d.shares[i]:
+			d.choose(depth, outlets, spots, i, q, 0, s)
+			return
+		case q < d.rest[i]:
+			// It takes part in the line, which costs no cut too many, or leaves it to others.
+			if d.touched[i]+1+d.needs(i, d.rest[i]-q, spots) <= d.least[i] {
+				d.choose(depth, outlets, spots, i, q, q, s)
+			}
+			if d.behind(depth, s.plus(d.rests[depth*(d.n+1)+i+1])) || d.touched[i]+d.needs(i, d.rest[i], spots) > d.least[i] {
+				return
+			}
+			continue
+		}
+		// All that is left of a line is better here than later.
+		d.takeHere(i, s.outlet, q)
+		if s.units += q; q == d.want[i] {
+			s.whole++
+		}
+		d.fill(depth, outlets, spots, i+1, s)
+		d.untake(i, s.outlet, q)
+		return
+	}
+	if s.units == 0 || depth > 0 && s.better(d.path[depth-1]) || d.behind(depth, s) || !d.affordable(spots) {
+		return
+	}
+	if d.limit && !d.coverable(spots, outlets) {
+		return
+	}
+	d.path[depth] = s
+	d.next(depth+1, outlets, spots)
+}
+
+// choose tries every quantity of line i from most down to least at the outlet (0, if least is 0).
+func (d *Decider) choose(depth, outlets int, spots uint64, i int, most, least stock.Quantity, s share) {
+	for q := most; q >= least; q-- {
+		t := s
+		if t.units += q; q == d.want[i] {
+			t.whole++
+		}
+		if d.behind(depth, t.plus(d.rests[depth*(d.n+1)+i+1])) || !d.step() {
+			return
+		}
+		if q > 0 {
+			d.takeHere(i, s.outlet, q)
+		}
+		d.fill(depth, outlets, spots, i+1, t)
+		if q > 0 {
+			d.untake(i, s.outlet, q)
+		}
+	}
+}
+
+func (s share) plus(o share) share {
+	return share{whole: s.whole + o.whole, units: s.units + o.units, outlet: s.outlet}
+}
+
+func (d *Decider) takeHere(i, j int, q stock.Quantity) {
+	d.move(i, j, q)
+	d.rest[i] -= q
+	d.touched[i]++
+}
+
+func (d *Decider) untake(i, j int, q stock.Quantity) {
+	d.move(i, j, -q)
+	d.rest[i] += q
+	d.touched[i]--
+}
+
+// behind reports whether the best answer has a better share at that depth, all before being equal.
+func (d *Decider) behind(depth int, s share) bool {
+	if !d.found {
+		return false
+	}
+	for k := range depth {
+		if d.best[k] != d.path[k] {
+			return false // ahead: what is behind is never gone on with
+		}
+	}
+	return depth >= len(d.best) || d.best[depth].better(s)
+}
+
+// offer makes what is taken the answer if it is better than the best so far.
+func (d *Decider) offer(depth int) {
+	if !d.found || !slices.Equal(d.best, d.path[:depth]) || d.firstTakesMore() {
+		d.found = true
+		d.best = append(d.best[:0], d.path[:depth]...)
+		copy(d.answer, d.take)
+	}
+}
+
+// firstTakesMore reports whether what is taken gives the first line where it differs from the answer more of a better outlet.
+func (d *Decider) firstTakesMore() bool {
+	for x, q := range d.take {
+		if q != d.answer[x] {
+			return q > d.answer[x]
+		}
+	}
+	return false
+}
+
+// needs returns the fewest of the spots that could serve so many units of the line.
+func (d *Decider) needs(i int, units stock.Quantity, spots uint64) int {
+	if units == 0 {
+		return 0
+	}
+	if units == d.want[i] && d.full[i]&spots != 0 {
+		return 1
+	}
+	s := len(d.spots)
+	used := 0
+	for _, b := range d.byRoom[i*s : (i+1)*s] {
+		if spots&(1<<b) == 0 {
+			continue
+		}
+		used++
+		if units -= d.room[i*d.m+d.spots[b]]; units <= 0 {
+			return used
+		}
+	}
+	return s + 1
+}
+
+// affordable reports whether the spots could serve the rest without a cut too many.
+func (d *Decider) affordable(spots uint64) bool {
+	cuts := 0
+	for i, want := range d.want {
+		if want > 0 {
+			n := d.needs(i, d.rest[i], spots)
+			if n > len(d.spots) {
+				return false
+			}
+			cuts += d.touched[i] + n - 1
+		}
+	}
+	return cuts <= d.cuts
+}
