@@ -1,5 +1,7 @@
 package allocation
 
+import "github.com/shelfwire/shelfwire/internal/stock"
+
 // greedy is the answer where the search ran out of steps before it found one: whole lines first, at the outlet that serves
 // most of them, then the lines that nobody took whole, each from the outlets with most of it.
 func (d *Decider) greedy() {
@@ -66,13 +68,12 @@ func (d *Decider) greedyBest() bool {
 
 // greedyPart gives the line what the outlet with most of it has.
 func (d *Decider) greedyPart(i int) bool {
-	best := 0
+	best, q := 0, stock.Quantity(0)
 	for j := range d.m {
-		if min(d.rest[i], d.roomNow(i, j)) > min(d.rest[i], d.roomNow(i, best)) {
-			best = j
+		if here := min(d.rest[i], d.roomNow(i, j)); here > q && d.taken(i, j) == 0 {
+			best, q = j, here
 		}
 	}
-	q := min(d.rest[i], d.roomNow(i, best))
 	if q == 0 {
 		return false
 	}

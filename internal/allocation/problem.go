@@ -176,7 +176,11 @@ func (d *Decider) reduce() {
 
 func (d *Decider) reduceFamily(first int) {
 	if !d.shares[first] {
-		d.want[first] = d.most(first)
+		q, one := d.most(first)
+		if d.whole && one < q {
+			q = 0
+		}
+		d.want[first] = q
 		return
 	}
 	d.members = d.members[:0]
@@ -184,7 +188,7 @@ func (d *Decider) reduceFamily(first int) {
 		if d.family[i] != first {
 			continue
 		}
-		d.want[i] = d.most(i)
+		d.want[i], _ = d.most(i)
 		if d.want[i] == 0 {
 			continue
 		}
@@ -195,18 +199,13 @@ func (d *Decider) reduceFamily(first int) {
 	}
 }
 
-// most returns what the line gets if it is alone.
-func (d *Decider) most(i int) stock.Quantity {
-	var sum, top stock.Quantity
+// most returns what the line gets if it is alone, in all and from one outlet.
+func (d *Decider) most(i int) (all, one stock.Quantity) {
 	for _, q := range d.roomOf(i) {
-		sum += q
-		top = max(top, q)
+		all += q
+		one = max(one, q)
 	}
-	sum = min(sum, d.req.Lines[i].Need)
-	if top < sum && d.whole {
-		return 0
-	}
-	return sum
+	return min(all, d.req.Lines[i].Need), one
 }
 
 // together returns how much of up to q units the last of the members gets beside what the others want.

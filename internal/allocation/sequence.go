@@ -95,7 +95,8 @@ func (d *Decider) byOutlet() {
 	}
 }
 
-// budgetCuts works out how many cuts there must be, and returns the most outlets that an answer can have.
+// budgetCuts works out how many cuts there must be, and returns the most outlets that can serve lines which are cut or share
+// an SKU.
 func (d *Decider) budgetCuts() int {
 	d.cuts = 0
 	d.spare = zeroed(d.spare, d.n)
@@ -104,7 +105,9 @@ func (d *Decider) budgetCuts() int {
 		if d.want[i] == 0 {
 			continue
 		}
-		most += d.least[i]
+		if d.least[i] > 1 || d.shares[i] {
+			most += d.least[i]
+		}
 		if !d.shares[i] {
 			d.cuts += d.least[i] - 1
 			continue
@@ -140,14 +143,14 @@ func (d *Decider) survey(most int) bool {
 			continue
 		}
 		// An outlet with enough better ones above it, each with at least as much of everything, is never used: one of them
-		// would do as well.
+		// serves no line that is cut or shares an SKU, so it could take over all that this one serves.
 		over := 0
 		for _, k := range d.spots {
 			if d.covers(k, j) {
 				over++
 			}
 		}
-		if over < most {
+		if over <= most {
 			d.spots = append(d.spots, j)
 		}
 	}
