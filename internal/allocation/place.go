@@ -46,7 +46,7 @@ func (d *Decider) placeLine(at, cuts int) placement {
 			return impossible
 		}
 	}
-	return d.placeUnits(at, 0, 0, d.want[p.group[at]], cuts)
+	return d.placeUnits(at, 0, 0, d.want[p.group[at]], cuts, d.twin[p.group[at]] >= 0)
 }
 
 // reachable reports whether the outlets from j on have room for so many units of the line, in one of them if whole is set.
@@ -64,8 +64,9 @@ func (d *Decider) reachable(i, j int, units stock.Quantity, whole bool) bool {
 	return false
 }
 
-// placeUnits places the rest of the line at position at over the outlets from j on, used of them having been used already.
-func (d *Decider) placeUnits(at, j, used int, rest stock.Quantity, cuts int) placement {
+// placeUnits places the rest of the line at position at over the outlets from j on, used of them having been used already. Even
+// says that it has a twin and takes what that one does from the outlets before: then it does not take more from the next.
+func (d *Decider) placeUnits(at, j, used int, rest stock.Quantity, cuts int, even bool) placement {
 	p := &d.placing
 	i := p.group[at]
 	whole := cuts != anyCuts && used == cuts-p.later[at+1] // no further cut: the next outlet must take it all
@@ -76,7 +77,11 @@ func (d *Decider) placeUnits(at, j, used int, rest stock.Quantity, cuts int) pla
 		if !d.reachable(i, j, rest, whole) {
 			return impossible
 		}
-		most := min(rest, d.roomNow(i, j))
+		most, twins := min(rest, d.roomNow(i, j)), stock.Quantity(0)
+		if even {
+			twins = d.taken(d.twin[i], j)
+			most = min(most, twins)
+		}
 		for q := most; q > 0; q-- {
 			if whole && q < rest {
 				break
@@ -88,7 +93,7 @@ func (d *Decider) placeUnits(at, j, used int, rest stock.Quantity, cuts int) pla
 			var got placement
 			switch {
 			case q < rest:
-				got = d.placeUnits(at, j+1, used+1, rest-q, cuts)
+				got = d.placeUnits(at, j+1, used+1, rest-q, cuts, even && q == twins)
 			case cuts == anyCuts:
 				got = d.placeLine(at+1, cuts)
 			default:
@@ -102,6 +107,7 @@ func (d *Decider) placeUnits(at, j, used int, rest stock.Quantity, cuts int) pla
 				return outOfSteps
 			}
 		}
+		even = even && twins == 0
 	}
 	return impossible
 }
@@ -112,6 +118,11 @@ func (d *Decider) leastCuts(group []int) (int, placement) {
 	for _, i := range group {
 		cuts += d.least[i] - 1
 	}
+	d.among = d.among[:0]
+	for j := range d.m {
+		d.among = append(d.among, j)
+	}
+	cuts = max(cuts, d.fewest(group, d.want, d.among)-len(group))
 	for ; cuts <= len(group)*d.m; cuts++ {
 		if got := d.place(group, cuts); got != impossible {
 			return cuts, got

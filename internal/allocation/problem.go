@@ -21,10 +21,13 @@ type problem struct {
 	least   []int            // by line: the fewest outlets that could serve what it wants, if it were alone
 	family  []int            // by line: the first of the lines it shares an SKU with, directly or through others
 	shares  []bool           // by line: whether it shares one at all
-	scarce  []stock.Quantity // a line's room over outlets, most first
+	twin    []int            // by line: the line before it that differs in its id alone; −1 where there is none
+	asked   []stock.Quantity // by SKU: what lines that share it still want
+	scarce  []stock.Quantity // the largest of some quantities, most first
 	take    []stock.Quantity // the answer
 	members []int
-	whole   bool // a line that must be cut wants nothing
+	among   []int // outlets
+	whole   bool  // a line that must be cut wants nothing
 }
 
 // begin sets the tables up for the request, without looking for anything.
@@ -81,6 +84,7 @@ func (d *Decider) solve(r *Request) {
 // spread finds the outlets for what the lines want.
 func (d *Decider) spread() {
 	d.count()
+	d.pair()
 	if d.exact {
 		if d.priority() {
 			d.byPriority()
@@ -120,8 +124,9 @@ func (d *Decider) measure(r *Request) {
 func (d *Decider) relate() {
 	d.family = zeroed(d.family, d.n)
 	d.shares = zeroed(d.shares, d.n)
+	d.twin = zeroed(d.twin, d.n)
 	for i := range d.n {
-		d.family[i] = i
+		d.family[i], d.twin[i] = i, -1
 		if d.req.Lines[i].Need == 0 {
 			continue
 		}
@@ -313,6 +318,51 @@ func (d *Decider) count() {
 			sum += d.scarce[d.least[i]]
 		}
 	}
+}
+
+// pair finds the lines that differ in their ids alone: it is enough to look at answers in which the first of them takes more
+// of the better outlets.
+func (d *Decider) pair() {
+	for i := range d.n {
+		l := &d.req.Lines[i]
+		for k := i - 1; k >= 0 && d.shares[i] && len(l.Kit) == 0 && d.twin[i] < 0; k-- {
+			o := &d.req.Lines[k]
+			if len(o.Kit) == 0 && o.SKU == l.SKU && d.want[k] == d.want[i] && slices.Equal(d.roomOf(k), d.roomOf(i)) {
+				d.twin[i] = k
+			}
+		}
+	}
+}
+
+// fewest returns how many of the outlets it takes at least to have what lines of the group want of an SKU they share.
+func (d *Decider) fewest(group []int, wants []stock.Quantity, outlets []int) int {
+	d.asked = zeroed(d.asked, d.skus)
+	for _, i := range group {
+		if d.shares[i] && wants[i] > 0 {
+			d.req.Lines[i].use(d.asked, -wants[i])
+		}
+	}
+	least := 0
+	for s, q := range d.asked {
+		if q == 0 {
+			continue
+		}
+		d.scarce = d.scarce[:0]
+		for _, j := range outlets {
+			d.scarce = append(d.scarce, d.freeAt(j)[s])
+		}
+		slices.SortFunc(d.scarce, func(a, b stock.Quantity) int { return compare(b, a) })
+		n := 0
+		for q > 0 && n < len(d.scarce) {
+			q -= d.scarce[n]
+			n++
+		}
+		if q > 0 {
+			return len(outlets) + 1
+		}
+		least = max(least, n)
+	}
+	return least
 }
 
 func compare(a, b stock.Quantity) int {

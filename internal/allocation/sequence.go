@@ -34,20 +34,22 @@ func (s share) better(o share) bool {
 // must be cut, and lines that share an SKU, leave a choice. A branch ends where what is left needs more outlets or more cuts than
 // there may be, and where it is behind the best answer so far.
 type sequence struct {
-	spots  []int    // the outlets looked at, by priority; bits count them
-	full   []uint64 // by line: spots that have all it wants
-	some   []uint64 // by line: spots that have any of it
-	above  []uint64 // by spot: better spots that have at least as much of everything
-	byRoom []int    // line·spots…: spots by room for the line, most first
-	limit  bool     // the number of outlets counts
-	cuts   int      // that there may be, in all
-	spare  []int    // by line: outlets beyond its fewest that its family's cuts allow
+	spots   []int    // the outlets looked at, by priority; bits count them
+	full    []uint64 // by line: spots that have all it wants
+	some    []uint64 // by line: spots that have any of it
+	above   []uint64 // by spot: better spots that have at least as much of everything
+	byRoom  []int    // line·spots…: spots by room for the line, most first
+	sharing []int    // the lines that share an SKU
+	limit   bool     // the number of outlets counts
+	cuts    int      // that there may be, in all
+	spare   []int    // by line: outlets beyond its fewest that its family's cuts allow
 
 	rest    []stock.Quantity // by line: wanted and not served yet
 	touched []int            // by line: outlets that serve it
 	path    []share          // from the best outlet on
 	best    []share
 	answer  []stock.Quantity // take of the best
+	offered []stock.Quantity // take of the next
 	found   bool
 	options []share // depth·spots…
 	rests   []share // depth·(lines+1)…: most that the lines from there on can add to a share
@@ -79,7 +81,7 @@ func (d *Decider) byOutlet() {
 		least = len(d.spots)
 	}
 	for outlets := least; outlets <= len(d.spots) && !d.found && !d.spent(); outlets++ {
-		if !d.limit || d.coverable(all, outlets) {
+		if !d.limit || d.enough(all, outlets) && d.coverable(all, outlets) {
 			d.next(0, outlets, all)
 		}
 	}
@@ -239,6 +241,12 @@ func (d *Decider) prepare() {
 	d.rests = zeroed(d.rests, (s+1)*(d.n+1))
 	d.answer = zeroed(d.answer, d.n*d.m)
 	d.best = d.best[:0]
+	d.sharing = d.sharing[:0]
+	for i, shares := range d.shares {
+		if shares && d.want[i] > 0 {
+			d.sharing = append(d.sharing, i)
+		}
+	}
 }
 
 // next picks the outlet at that depth of the sequence among the spots, so many of which may still be used.
@@ -331,6 +339,7 @@ func (d *Decider) fill(depth, outlets int, spots uint64, i int, s share) {
 		case q == 0:
 			continue
 		case d.shares[i]:
+			q = d.notBeforeTwin(depth, i, s.outlet, q)
 			d.choose(depth, outlets, spots, i, q, 0, s)
 			return
 		case q < d.rest[i]:
@@ -355,7 +364,7 @@ func (d *Decider) fill(depth, outlets int, spots uint64, i int, s share) {
 	if s.units == 0 || depth > 0 && s.better(d.path[depth-1]) || d.behind(depth, s) || !d.affordable(spots) {
 		return
 	}
-	if d.limit && !d.coverable(spots, outlets) {
+	if d.limit && (!d.enough(spots, outlets) || !d.coverable(spots, outlets)) {
 		return
 	}
 	d.path[depth] = s
@@ -380,6 +389,30 @@ func (d *Decider) choose(depth, outlets int, spots uint64, i int, most, least st
 			d.untake(i, s.outlet, q)
 		}
 	}
+}
+
+// notBeforeTwin returns how many of q units the line may take at the outlet, so that it takes no more of the first outlet where
+// it differs from its twin.
+func (d *Decider) notBeforeTwin(depth, i, j int, q stock.Quantity) stock.Quantity {
+	k := d.twin[i]
+	if k < 0 {
+		return q
+	}
+	for _, s := range d.path[:depth] {
+		if d.taken(i, s.outlet) != d.taken(k, s.outlet) {
+			return q
+		}
+	}
+	return min(q, d.taken(k, j))
+}
+
+// enough reports whether so many of the spots could have what lines that share SKUs still want.
+func (d *Decider) enough(spots uint64, outlets int) bool {
+	d.among = d.among[:0]
+	for set := spots; set != 0; set &= set - 1 {
+		d.among = append(d.among, d.spots[bits.TrailingZeros64(set)])
+	}
+	return d.fewest(d.sharing, d.rest, d.among) <= outlets
 }
 
 func (s share) plus(o share) share {
@@ -413,21 +446,23 @@ func (d *Decider) behind(depth int, s share) bool {
 
 // offer makes what is taken the answer if it is better than the best so far.
 func (d *Decider) offer(depth int) {
-	if !d.found || !slices.Equal(d.best, d.path[:depth]) || d.firstTakesMore() {
-		d.found = true
-		d.best = append(d.best[:0], d.path[:depth]...)
-		copy(d.answer, d.take)
-	}
-}
-
-// firstTakesMore reports whether what is taken gives the first line where it differs from the answer more of a better outlet.
-func (d *Decider) firstTakesMore() bool {
-	for x, q := range d.take {
-		if q != d.answer[x] {
-			return q > d.answer[x]
+	d.offered = append(d.offered[:0], d.take...)
+	for i := range d.n { // among twins, the first takes most of the best outlet
+		for k := i; d.twin[k] >= 0; k = d.twin[k] {
+			a, b := d.offered[d.twin[k]*d.m:][:d.m], d.offered[k*d.m:][:d.m]
+			if slices.Compare(a, b) >= 0 {
+				break
+			}
+			for j := range a {
+				a[j], b[j] = b[j], a[j]
+			}
 		}
 	}
-	return false
+	if !d.found || !slices.Equal(d.best, d.path[:depth]) || slices.Compare(d.offered, d.answer) > 0 {
+		d.found = true
+		d.best = append(d.best[:0], d.path[:depth]...)
+		copy(d.answer, d.offered)
+	}
 }
 
 // needs returns the fewest of the spots that could serve so many units of the line.
