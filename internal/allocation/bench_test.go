@@ -1,6 +1,7 @@
 package allocation_test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -91,28 +92,17 @@ func TestStepBudget(t *testing.T) {
 	var d allocation.Decider
 	for range 3 {
 		cases := adversarial(r)
-		var names []string
-		for name := range cases {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			q := cases[name]
-			start := time.Now()
-			got := d.Decide(q)
-			t.Logf("%-30s %6d steps, exact %-5t %s %v", name, got.Steps, got.Exact, got.Rule, time.Since(start))
-			consistent(t, q, got)
-			q.Rules.Prefer = 2
-			consistent(t, q, d.Decide(q))
-			q.Rules.Prefer, q.Rules.SingleOutlet = 0, false
-			start = time.Now()
-			got = d.Decide(q)
-			t.Logf("  any number of outlets        %6d steps, exact %-5t %s %v", got.Steps, got.Exact, got.Rule, time.Since(start))
-			consistent(t, q, got)
-			q.Rules.SplitLines = false
-			consistent(t, q, d.Decide(q))
-			q.Rules.SplitOrders = false
-			consistent(t, q, d.Decide(q))
+		for _, name := range slices.Sorted(maps.Keys(cases)) {
+			for _, rules := range []allocation.Rules{
+				whole, rules(byPriority), rules(func(r *allocation.Rules) { r.SingleOutlet = false }),
+				rules(func(r *allocation.Rules) { r.SplitLines = false }), rules(func(r *allocation.Rules) { r.SplitOrders = false }),
+			} {
+				q := cases[name]
+				q.Rules = rules
+				got := d.Decide(q)
+				consistent(t, q, got)
+				t.Logf("%-30s %5d steps, exact %-5t %-11s %+v", name, got.Steps, got.Exact, got.Rule, rules)
+			}
 		}
 	}
 	for range 300 {

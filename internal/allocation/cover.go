@@ -57,6 +57,9 @@ func (d *Decider) coverRest(chosen, free uint64, n int) bool {
 				continue
 			}
 		} else {
+			if !d.step() {
+				return true
+			}
 			rest := d.rest[i]
 			if d.topRoom(i, chosen, c.allow[at], rest) {
 				continue

@@ -13,8 +13,9 @@ const (
 )
 
 // StepBudget is how many steps one decision may take before it settles for the best it has. A step looks at one outlet, or at
-// one quantity of one line, and costs time linear in the lines. It is part of the ruleset: another budget is another answer.
-const StepBudget = 20_000
+// one quantity of one line, and costs time linear in the lines. It is part of the ruleset, as is what counts as a step: another
+// budget is another answer.
+const StepBudget = 8_000
 
 // A Request is an order's open need, and the outlets that may serve it.
 type Request struct {
@@ -70,7 +71,7 @@ type Decision struct {
 	Exact   bool // false where the step budget ran out: valid, but perhaps not the best
 	Steps   int  // of the step budget, ≤ StepBudget
 	// Candidates says what each outlet lacked to serve the whole order alone, handing what is free to the lines in order. The
-	// list ends with the first that lacks nothing, if that one was all that was asked for.
+	// list ends with the first that lacks nothing, where that one serves alone.
 	Candidates []record.Candidate
 }
 

@@ -97,140 +97,6 @@ func (d *Decider) byOutlet() {
 	}
 }
 
-// budgetCuts works out how many cuts there must be, and returns the most outlets that can serve lines which are cut or share
-// an SKU.
-func (d *Decider) budgetCuts() int {
-	d.cuts = 0
-	d.spare = zeroed(d.spare, d.n)
-	most := 0
-	for i := range d.n {
-		if d.want[i] == 0 {
-			continue
-		}
-		if d.least[i] > 1 || d.shares[i] {
-			most += d.least[i]
-		}
-		if !d.shares[i] {
-			d.cuts += d.least[i] - 1
-			continue
-		}
-		if !d.firstOfFamily(i) {
-			continue
-		}
-		group := d.group(i)
-		cuts, got := d.leastCuts(group)
-		if got != placed {
-			d.exact = false
-			return 0
-		}
-		d.clear()
-		d.cuts += cuts
-		spare := cuts
-		for _, k := range group {
-			spare -= d.least[k] - 1
-		}
-		for _, k := range group {
-			d.spare[k] = spare
-		}
-		most += spare
-	}
-	return most
-}
-
-// survey picks the outlets to look at and notes what they have. It reports false where they are too many.
-func (d *Decider) survey(most int) bool {
-	d.spots = d.spots[:0]
-	for j := range d.m {
-		if !d.has(j) {
-			continue
-		}
-		// An outlet with enough better ones above it, each with at least as much of everything, is never used: one of them
-		// serves no line that is cut or shares an SKU, so it could take over all that this one serves.
-		over := 0
-		for _, k := range d.spots {
-			if d.covers(k, j) {
-				over++
-			}
-		}
-		if over <= most {
-			d.spots = append(d.spots, j)
-		}
-	}
-	s := len(d.spots)
-	if s > maxSpots {
-		return false
-	}
-	d.full, d.some = zeroed(d.full, d.n), zeroed(d.some, d.n)
-	d.above = zeroed(d.above, s)
-	d.byRoom = zeroed(d.byRoom, d.n*s)
-	for b, j := range d.spots {
-		for a, k := range d.spots[:b] {
-			if d.covers(k, j) {
-				d.above[b] |= 1 << a
-			}
-		}
-	}
-	for i := range d.n {
-		if d.want[i] == 0 {
-			continue
-		}
-		room := d.roomOf(i)
-		order := d.byRoom[i*s : (i+1)*s]
-		for b, j := range d.spots {
-			order[b] = b
-			if room[j] > 0 {
-				d.some[i] |= 1 << b
-			}
-			if room[j] >= d.want[i] {
-				d.full[i] |= 1 << b
-			}
-		}
-		if d.least[i] > 1 || d.shares[i] {
-			slices.SortStableFunc(order, func(a, b int) int { return compare(room[d.spots[b]], room[d.spots[a]]) })
-		}
-	}
-	return true
-}
-
-// has reports whether the outlet has anything for the order.
-func (d *Decider) has(j int) bool {
-	for i := range d.n {
-		if d.want[i] > 0 && d.room[i*d.m+j] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// covers reports whether outlet k has at least what j has, of everything that counts.
-func (d *Decider) covers(k, j int) bool {
-	for i := range d.n {
-		if d.want[i] == 0 {
-			continue
-		}
-		if d.room[i*d.m+k] < d.room[i*d.m+j] {
-			return false
-		}
-		if d.shares[i] && d.room[i*d.m+j] > 0 && !d.stocks(&d.req.Lines[i], k, j) {
-			return false
-		}
-	}
-	return true
-}
-
-// stocks reports whether outlet k has at least as much as j of all SKUs of the line.
-func (d *Decider) stocks(l *Line, k, j int) bool {
-	if len(l.Kit) == 0 {
-		return d.freeAt(k)[l.SKU] >= d.freeAt(j)[l.SKU]
-	}
-	for _, p := range l.Kit {
-		if d.freeAt(k)[p.SKU] < d.freeAt(j)[p.SKU] {
-			return false
-		}
-	}
-	return true
-}
-
 // prepare readies the search.
 func (d *Decider) prepare() {
 	s := len(d.spots)
@@ -340,8 +206,10 @@ func (d *Decider) fill(depth, outlets int, spots uint64, i int, s share) {
 			continue
 		case d.shares[i]:
 			q = d.notBeforeTwin(depth, i, s.outlet, q)
-			d.choose(depth, outlets, spots, i, q, 0, s)
-			return
+			if q < d.rest[i] || !d.ample(i, s.outlet) {
+				d.choose(depth, outlets, spots, i, q, 0, s)
+				return
+			}
 		case q < d.rest[i]:
 			// It takes part in the line, which costs no cut too many, or leaves it to others.
 			if d.touched[i]+1+d.needs(i, d.rest[i]-q, spots) <= d.least[i] {
@@ -361,7 +229,7 @@ func (d *Decider) fill(depth, outlets int, spots uint64, i int, s share) {
 		d.untake(i, s.outlet, q)
 		return
 	}
-	if s.units == 0 || depth > 0 && s.better(d.path[depth-1]) || d.behind(depth, s) || !d.affordable(spots) {
+	if s.units == 0 || depth > 0 && s.better(d.path[depth-1]) || d.behind(depth, s) || !d.step() || !d.affordable(spots) {
 		return
 	}
 	if d.limit && (!d.enough(spots, outlets) || !d.coverable(spots, outlets)) {
@@ -374,6 +242,13 @@ func (d *Decider) fill(depth, outlets int, spots uint64, i int, s share) {
 // choose tries every quantity of line i from most down to least at the outlet (0, if least is 0).
 func (d *Decider) choose(depth, outlets int, spots uint64, i int, most, least stock.Quantity, s share) {
 	for q := most; q >= least; q-- {
+		used := d.touched[i]
+		if q > 0 {
+			used++
+		}
+		if q < d.rest[i] && used+d.needs(i, d.rest[i]-q, spots) > d.least[i]+d.spare[i] {
+			continue
+		}
 		t := s
 		if t.units += q; q == d.want[i] {
 			t.whole++
@@ -389,6 +264,26 @@ func (d *Decider) choose(depth, outlets int, spots uint64, i int, most, least st
 			d.untake(i, s.outlet, q)
 		}
 	}
+}
+
+// ample reports whether the outlet has enough for line i and all after it that share an SKU with it.
+func (d *Decider) ample(i, j int) bool {
+	d.asked = append(d.asked[:0], d.freeAt(j)...)
+	for k := i; k < d.n; k++ {
+		if d.rest[k] > 0 && d.family[k] == d.family[i] && d.room[k*d.m+j] > 0 {
+			d.req.Lines[k].use(d.asked, d.rest[k])
+		}
+	}
+	l := &d.req.Lines[i]
+	if len(l.Kit) == 0 {
+		return d.asked[l.SKU] >= 0
+	}
+	for _, p := range l.Kit {
+		if d.asked[p.SKU] < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // notBeforeTwin returns how many of q units the line may take at the outlet, so that it takes no more of the first outlet where
