@@ -248,6 +248,7 @@ func TestArbitrary(t *testing.T) {
 	}
 	for range n / 10 {
 		check(t, &d, arbitrary(r, 5, 3, 4))
+		check(t, &d, arbitrary(r, 7, 2, 2)) // so many outlets that some are left out from the start
 	}
 }
 
