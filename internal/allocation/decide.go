@@ -1,0 +1,263 @@
+package allocation
+
+import (
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// More rules that a decision can have fired.
+const (
+	RuleWholeLines = "whole_lines" // lines are spread over outlets, none is cut
+	RuleCutLines   = "cut_lines"   // at least one line comes from several outlets
+	RuleReduced    = "reduced"     // part is served, the rest waits
+)
+
+// StepBudget is how many steps one decision may take before it settles for the best it has. A step looks at one outlet, or at
+// one quantity of one line, and costs time linear in the lines. It is part of the ruleset, as is what counts as a step: another
+// budget is another answer.
+const StepBudget = 8_000
+
+// A Request is an order's open need, and the outlets that may serve it.
+type Request struct {
+	Lines   []Line   // sorted by id: the first goes first where stock is short, and where nothing else tells two answers apart
+	Outlets []Outlet // sorted by priority, best first
+	Rules   Rules
+}
+
+// A Line is units of an order line that nobody has promised yet. Lines of one SKU share what is free of it.
+type Line struct {
+	ID   string
+	Need stock.Quantity // in units of the line, kits for a kit; ≥ 0
+	SKU  int            // index of the line's SKU in Outlet.Free, unless it is a kit
+	// Kit lists what one unit of the line is made of, each SKU once; empty for a plain SKU. All parts of one kit come from one
+	// outlet. A pool that lets them come from several asks with one plain line a part.
+	Kit      []Part
+	Outlet   string   // id of the only outlet that may serve the line (click and collect); "" for any
+	Excluded []string // ids of outlets that may not, having declined it
+}
+
+// A Part is Quantity > 0 units of a SKU in one kit.
+type Part struct {
+	SKU      int
+	Quantity stock.Quantity
+}
+
+// Rules are a pool's switches, one for each step of an allocation.
+type Rules struct {
+	Prefer       record.Preference // PriorityFirst sets neither the number of outlets nor what each serves against priority
+	SingleOutlet bool              // few outlets are better than many; ignored with PriorityFirst, which means false
+	SplitOrders  bool              // lines may come from several outlets; if not, all that name no outlet come from one
+	SplitLines   bool              // a line may come from several outlets; false wherever SplitOrders is
+	ShipComplete bool              // everything is served, or nothing
+}
+
+// RulesOf returns the rules in the pool's settings.
+func RulesOf(p *record.Pool) Rules {
+	return Rules{Prefer: p.Prefer, SingleOutlet: p.SingleOutlet, SplitOrders: p.SplitOrders, SplitLines: p.SplitLines, ShipComplete: p.ShipComplete}
+}
+
+// A Take is Quantity > 0 units of a line from an outlet, both by their index in the request.
+type Take struct {
+	Line, Outlet int
+	Quantity     stock.Quantity
+}
+
+// A Decision says which outlet serves what, and why. Per line, the takes and what waits add up to the need. The caller owns
+// all of it.
+type Decision struct {
+	Takes   []Take           // sorted by line, then by outlet
+	Waiting []stock.Quantity // by line
+	Rule    string
+	Exact   bool // false where the step budget ran out: valid, but perhaps not the best
+	Steps   int  // of the step budget, ≤ StepBudget
+	// Candidates says what each outlet lacked to serve the whole order alone, handing what is free to the lines in order. The
+	// list ends with the first that lacks nothing, where that one serves alone.
+	Candidates []record.Candidate
+}
+
+// Decide decides a request. A caller with many of them uses one [Decider].
+func Decide(r *Request) Decision {
+	var d Decider
+	return d.Decide(r)
+}
+
+// A Decider decides one request after the other in memory of its own. The zero value is ready; it serves one goroutine. What
+// it decides depends on the request alone.
+type Decider struct {
+	problem
+	sequence
+	placing placing
+	cover   cover
+
+	lacks []record.Lack
+	ends  []int // of each candidate's part of lacks
+}
+
+// Decide finds the allocation that, in this order, serves the first lines most fully; cuts least (Σ over lines of outlets − 1);
+// uses the fewest outlets; is better at the first outlet where two differ, taking each one's outlets best first (most whole
+// lines, then most units, then priority); and gives the first line where two differ more from the better outlet. Rules.Prefer
+// and SingleOutlet leave out the criteria between.
+func (d *Decider) Decide(r *Request) Decision {
+	needed := false
+	for i := range r.Lines {
+		needed = needed || r.Lines[i].Need > 0
+	}
+	if !needed {
+		return Decision{Waiting: make([]stock.Quantity, len(r.Lines)), Rule: RuleNone, Exact: true}
+	}
+	alone := d.candidates(r)
+	d.begin(r)
+	if alone >= 0 {
+		for i := range r.Lines {
+			d.give(i, alone, r.Lines[i].Need)
+		}
+		return d.decision(r, RuleOneOutlet)
+	}
+	d.solve(r)
+	return d.decision(r, "")
+}
+
+// candidates notes what each outlet lacks, and returns the first that lacks nothing where that settles the matter, else −1.
+func (d *Decider) candidates(r *Request) int {
+	settles := r.Rules.SingleOutlet && r.Rules.Prefer != record.PriorityFirst
+	d.lacks, d.ends = d.lacks[:0], d.ends[:0]
+	for j := range r.Outlets {
+		before := len(d.lacks)
+		d.lacking(r, j)
+		d.ends = append(d.ends, len(d.lacks))
+		if settles && len(d.lacks) == before {
+			return j
+		}
+	}
+	return -1
+}
+
+// lacking notes what the lines miss at the outlet, handed out in order.
+func (d *Decider) lacking(r *Request, j int) {
+	o := &r.Outlets[j]
+	d.left = append(d.left[:0], o.Free...)
+	for i := range r.Lines {
+		l := &r.Lines[i]
+		served := stock.Quantity(0)
+		if l.allows(o.ID) {
+			served = min(l.Need, l.fits(d.left))
+			l.use(d.left, served)
+		}
+		if served < l.Need {
+			d.lacks = append(d.lacks, record.Lack{LineID: l.ID, Quantity: l.Need - served})
+		}
+	}
+}
+
+// decision copies what was found; an empty rule is worked out from it.
+func (d *Decider) decision(r *Request, rule string) Decision {
+	out := Decision{Waiting: make([]stock.Quantity, len(r.Lines)), Exact: d.exact, Steps: d.steps, Rule: rule}
+	takes, waits := 0, false
+	for i := range r.Lines {
+		out.Waiting[i] = r.Lines[i].Need
+		for j := range r.Outlets {
+			if q := d.taken(i, j); q > 0 {
+				takes++
+				out.Waiting[i] -= q
+			}
+		}
+		waits = waits || out.Waiting[i] > 0
+	}
+	if waits && r.Rules.ShipComplete {
+		for i := range r.Lines {
+			out.Waiting[i] = r.Lines[i].Need
+		}
+		takes = 0
+	}
+	if takes > 0 {
+		out.Takes = make([]Take, 0, takes)
+		for i := range r.Lines {
+			for j := range r.Outlets {
+				if q := d.taken(i, j); q > 0 {
+					out.Takes = append(out.Takes, Take{Line: i, Outlet: j, Quantity: q})
+				}
+			}
+		}
+	}
+	if rule == "" {
+		out.Rule = ruleOf(out.Takes, waits, r.Rules)
+	}
+	d.explain(r, &out)
+	return out
+}
+
+// ruleOf names the rule behind the takes.
+func ruleOf(takes []Take, waits bool, rules Rules) string {
+	switch {
+	case len(takes) == 0:
+		return RuleWaiting
+	case waits:
+		return RuleReduced
+	}
+	one := rules.Prefer != record.PriorityFirst && (rules.SingleOutlet || !rules.SplitOrders)
+	for i := 1; i < len(takes); i++ {
+		if takes[i].Line == takes[i-1].Line {
+			return RuleCutLines
+		}
+		one = one && takes[i].Outlet == takes[0].Outlet
+	}
+	if one {
+		return RuleOneOutlet
+	}
+	return RuleWholeLines
+}
+
+// explain copies what each candidate lacked, all lacks in one piece of memory.
+func (d *Decider) explain(r *Request, out *Decision) {
+	out.Candidates = make([]record.Candidate, len(d.ends))
+	var lacks []record.Lack
+	if len(d.lacks) > 0 {
+		lacks = append(make([]record.Lack, 0, len(d.lacks)), d.lacks...)
+	}
+	from := 0
+	for j, end := range d.ends {
+		out.Candidates[j].Outlet = r.Outlets[j].ID
+		if from < end {
+			out.Candidates[j].Lacks = lacks[from:end:end]
+		}
+		from = end
+	}
+}
+
+// allows reports whether the outlet may serve the line.
+func (l *Line) allows(outlet string) bool {
+	if l.Outlet != "" && l.Outlet != outlet {
+		return false
+	}
+	for _, x := range l.Excluded {
+		if x == outlet {
+			return false
+		}
+	}
+	return true
+}
+
+// fits returns how many units of the line can be made of what is free.
+func (l *Line) fits(free []stock.Quantity) stock.Quantity {
+	if len(l.Kit) == 0 {
+		return max(0, free[l.SKU])
+	}
+	units := stock.Quantity(-1)
+	for _, p := range l.Kit {
+		if u := max(0, free[p.SKU]) / p.Quantity; units < 0 || u < units {
+			units = u
+		}
+	}
+	return units
+}
+
+// use takes the units' parts out of what is free; negative units put them back.
+func (l *Line) use(free []stock.Quantity, units stock.Quantity) {
+	if len(l.Kit) == 0 {
+		free[l.SKU] -= units
+		return
+	}
+	for _, p := range l.Kit {
+		free[p.SKU] -= units * p.Quantity
+	}
+}
