@@ -32,13 +32,13 @@ func brute(r *allocation.Request) (takes [][]stock.Quantity, cuts int) {
 		return true
 	}
 	whole := func(t [][]stock.Quantity) bool { return cutsOf(t) == 0 }
-	any := func([][]stock.Quantity) bool { return true }
+	anything := func([][]stock.Quantity) bool { return true }
 
 	allowed := any
 	switch {
 	case !r.Rules.SplitOrders:
 		allowed = together
-		target = b.most(any)
+		target = b.most(anything)
 		if !b.reaches(target, together) {
 			target = b.most(func(t [][]stock.Quantity) bool {
 				for i := range t {
@@ -71,7 +71,7 @@ func brute(r *allocation.Request) (takes [][]stock.Quantity, cuts int) {
 			target = next
 		}
 	default:
-		target = b.most(any)
+		target = b.most(anything)
 	}
 	for i := range r.Lines {
 		if r.Rules.ShipComplete && target[i] < r.Lines[i].Need {

@@ -42,7 +42,7 @@ func (d *Decider) placeLine(at, cuts int) placement {
 		return placed
 	}
 	for _, i := range p.group[at:] {
-		if !d.reachable(i, 0, d.want[i], cuts == p.later[0] && cuts == 0) {
+		if !d.reachable(i, 0, d.want[i], cuts == 0 && p.later[0] == 0) {
 			return impossible
 		}
 	}
