@@ -34,7 +34,7 @@ func brute(r *allocation.Request) (takes [][]stock.Quantity, cuts int) {
 	whole := func(t [][]stock.Quantity) bool { return cutsOf(t) == 0 }
 	anything := func([][]stock.Quantity) bool { return true }
 
-	allowed := any
+	allowed := anything
 	switch {
 	case !r.Rules.SplitOrders:
 		allowed = together
