@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -164,7 +165,11 @@ func (g *group) run(ctx context.Context) error {
 			if errors.Is(err, kerr.FencedInstanceID) {
 				return fmt.Errorf("group %s: another process has taken the instance id %q: %w", g.cfg.Group, g.cfg.InstanceID, err)
 			}
-			g.log.WarnContext(ctx, "consumer group", "err", err)
+			level := slog.LevelWarn
+			if _, away := errors.AsType[*net.OpError](err); away {
+				level = slog.LevelDebug // that brokers are away is said once, where they are dialled
+			}
+			g.log.Log(ctx, level, "consumer group", "err", err)
 		}
 	}
 }
