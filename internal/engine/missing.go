@@ -87,7 +87,7 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		}
 	case record.KindListing:
 		m.listing(e.Event.Listing)
-	case record.KindOutlet, record.KindChannel, record.KindRefresh:
+	case record.KindOutlet, record.KindChannel, record.KindPool, record.KindRefresh:
 		m.step(sweep{kind: sweepOffers})
 	}
 	return m.keys
