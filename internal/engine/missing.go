@@ -314,7 +314,13 @@ func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
 			return
 		}
 		for i := range loser.lines {
-			m.line(&loser.lines[i])
+			l := &loser.lines[i]
+			m.line(l)
+			if l.id == pr.line {
+				for _, pt := range l.kit { // the other components become free
+					m.skuAndWaiters(pt.sku)
+				}
+			}
 		}
 	})
 }
