@@ -35,6 +35,43 @@ func BenchmarkMovements(b *testing.B) {
 	}
 }
 
+// BenchmarkOrders folds orders of three lines, each of which the best outlet can serve: their first snapshot, and in turn the
+// despatch of each.
+func BenchmarkOrders(b *testing.B) {
+	for _, despatched := range []bool{false, true} {
+		b.Run(fmt.Sprintf("despatched=%v", despatched), func(b *testing.B) {
+			f := newBenchFold(b, 3)
+			r := rand.New(rand.NewPCG(2, 2))
+			for i := range benchSKUs {
+				f.fold(b, &record.JournalEntry{EntryTime: journalStart, Event: record.Event{Movement: &record.Movement{
+					Pool: "p", Outlet: "OUTLET-00", SKU: fmt.Sprintf("SKU-%07d", i), Kind: stock.Receipt, Quantity: 1_000_000, OccurredAt: journalStart,
+				}}})
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				n++
+				now := journalStart + stock.Instant(f.version)*1000
+				order := &record.Order{
+					Pool: "p", Channel: "channel-0", OrderID: fmt.Sprintf("%08d", n), Status: record.Open, UpdatedAt: now, FulfilledBy: record.ByMerchant,
+				}
+				despatch := &record.Fulfilment{
+					Pool: "p", Channel: order.Channel, OrderID: order.OrderID, FulfilmentID: "f", ReportedBy: record.Warehouse, ShippedAt: now,
+				}
+				for _, id := range []string{"1", "2", "3"} {
+					m := f.movements[r.IntN(len(f.movements))].Event.Movement
+					order.Lines = append(order.Lines, record.OrderLine{LineID: id, SKU: m.SKU, Quantity: 1})
+					despatch.Lines = append(despatch.Lines, record.FulfilmentLine{LineID: id, Quantity: 1})
+				}
+				f.fold(b, &record.JournalEntry{Event: record.Event{Order: order}, EntryTime: now})
+				if despatched {
+					f.fold(b, &record.JournalEntry{Event: record.Event{Fulfilment: despatch}, EntryTime: now})
+				}
+			}
+		})
+	}
+}
+
 type benchFold struct {
 	state     *engine.State
 	changes   engine.Changes

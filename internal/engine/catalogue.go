@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -61,9 +62,15 @@ func (a *applying) listing(def *record.Listing) {
 	a.scheduleSKU(s)
 }
 
+// settings changes the pool's rules. They hold from now on; who waits is looked at again, since others may be served now.
 func (a *applying) settings(def *record.Pool) {
+	if def.Ruleset < a.pool.settings.Ruleset {
+		a.reject(classRefused, "ruleset", fmt.Sprintf("ruleset %d is in force: it is never lowered", a.pool.settings.Ruleset))
+		return
+	}
 	a.pool.settings = *def
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, settingsRow})
+	a.begin(sweepOffers, "")
 }
 
 // The clones below own every slice and map, since Apply keeps nothing of the entry it is given but strings. Outlets and

@@ -35,8 +35,8 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		if o, ok := p.outlets[in.Outlet]; ok {
 			onHand := x.at(o).onHand + delta
 			if in.Kind == stock.Count {
-				known := x.remembers(o)
-				onHand = in.Quantity + known.since(secondOf(in.OccurredAt))
+				_, deltas := x.remembers(o)
+				onHand = in.Quantity + since(deltas, secondOf(in.OccurredAt))
 			}
 			m.losers(x, o, onHand)
 		}
@@ -87,7 +87,7 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		}
 	case record.KindListing:
 		m.listing(e.Event.Listing)
-	case record.KindOutlet, record.KindChannel, record.KindRefresh:
+	case record.KindOutlet, record.KindChannel, record.KindPool, record.KindRefresh:
 		m.step(sweep{kind: sweepOffers})
 	}
 	return m.keys
@@ -260,10 +260,7 @@ func (m *missing) waiters(x *sku) {
 // leaving asks for whoever may lose a promise when units of the order leave: more than what is promised to it where they leave
 // from. It asks for too many rather than too few.
 func (m *missing) leaving(channelID string, o *order, takes []part, units stock.Quantity, outletID string) {
-	from := []string{outletID, m.pool.defaultOutlet(channelID)}
-	if ch, ok := m.pool.channels[channelID]; ok {
-		from = append(from, ch.def.OwnOutlet)
-	}
+	from := []string{outletID}
 	if o != nil {
 		for i := range o.lines {
 			l := &o.lines[i]
@@ -284,6 +281,10 @@ func (m *missing) leaving(channelID string, o *order, takes []part, units stock.
 	}
 	if units == 0 {
 		return
+	}
+	from = append(from, m.pool.defaultOutlet(channelID))
+	if ch, ok := m.pool.channels[channelID]; ok {
+		from = append(from, ch.def.OwnOutlet)
 	}
 	slices.SortFunc(takes, func(a, b part) int { return strings.Compare(a.sku, b.sku) })
 	for i := 0; i < len(takes); {
@@ -313,7 +314,13 @@ func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
 			return
 		}
 		for i := range loser.lines {
-			m.line(&loser.lines[i])
+			l := &loser.lines[i]
+			m.line(l)
+			if l.id == pr.line {
+				for _, pt := range l.kit { // the other components become free
+					m.skuAndWaiters(pt.sku)
+				}
+			}
 		}
 	})
 }

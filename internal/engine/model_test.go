@@ -30,6 +30,7 @@ type model struct {
 	counters  map[[3]string]mCounters // by channel, SKU and location
 	told      map[[3]string]mTold
 	heard     heard
+	again     map[[3]string]bool // is to be said again
 	origins   map[mOrigin]int64
 	sources   map[string]*mSource
 	eventIDs  map[[2]string]stock.Instant // when each was seen
@@ -138,6 +139,10 @@ func (m *model) fold(e *record.JournalEntry) {
 	case ev.Refresh != nil:
 		if _, ok := m.channels[ev.Refresh.Channel]; !ok && ev.Refresh.Channel != "" {
 			m.refused = append(m.refused, "refused")
+		}
+		m.again = map[[3]string]bool{}
+		for key := range m.told {
+			m.again[key] = ev.Refresh.Channel == "" || ev.Refresh.Channel == key[0]
 		}
 	case ev.Outlet != nil:
 		m.outlets[ev.Outlet.Outlet] = *ev.Outlet
@@ -937,6 +942,7 @@ func (m *model) serveWaiting() {
 // Offers.
 
 func (m *model) tell() {
+	defer func() { m.again = nil }()
 	for key, l := range m.listings {
 		c, ok := m.channels[key[0]]
 		if !ok {
@@ -965,7 +971,7 @@ func (m *model) tellOne(l *record.Listing, c *record.Channel, location string, o
 	key := [3]string{l.Channel, l.SKU, location}
 	old, ever := m.told[key]
 	now := mTold{mCounters: m.counters[key], stopped: stopped}
-	moved := m.heard[key] != now.mCounters
+	moved := m.heard[key] != now.mCounters || m.again[key]
 	m.heard[key] = now.mCounters
 	if stopped {
 		switch {

@@ -26,16 +26,17 @@ func (a *applying) movement(m *record.Movement) {
 		return
 	}
 	delta := m.Kind.Delta(m.Quantity)
-	if o, known := a.pool.outlets[m.Outlet]; known {
-		if s.countedAfter(o, m.OccurredAt) {
-			a.reject(classLate, "occurred_at", a.inTheCount(s, o))
-			return
-		}
-		if !a.fits(s, o, delta) {
-			return
-		}
+	o, known := a.pool.outlets[m.Outlet]
+	switch {
+	case !known:
+		o = a.place(m.Outlet)
+	case s.countedAfter(o, m.OccurredAt):
+		a.reject(classLate, "occurred_at", a.inTheCount(s, o))
+		return
+	case !a.fits(s, o, delta):
+		return
 	}
-	a.shift(s, a.place(m.Outlet), delta, m.OccurredAt)
+	a.shift(s, o, delta, m.OccurredAt)
 }
 
 // transfer moves units from one outlet to another. Where one of the two was counted since, only the other changes: the count
@@ -79,7 +80,7 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 	at, horizon := secondOf(m.OccurredAt), a.pool.horizon()
 	var known recent
 	if o, ok := a.pool.outlets[m.Outlet]; ok {
-		known = s.remembers(o)
+		known, _ = s.remembers(o)
 	}
 	switch {
 	case at < known.counted:
@@ -91,13 +92,13 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 		return
 	}
 	o := a.place(m.Outlet)
-	r := s.recentAt(o)
+	r, from := s.recentAt(o)
 	r.counted = at
-	r.forget(max(at, horizon))
+	s.forget(r, from, max(at, horizon))
 	a.changes.remember(a.pool, s)
 	l := s.level(o)
 	was := l.onHand
-	l.onHand = m.Quantity + r.since(at)
+	l.onHand = m.Quantity + since(s.deltas[from:from+int(r.deltas)], at)
 	a.pool.note(s)
 	if l.onHand == was && s.version != 0 {
 		return
@@ -133,14 +134,15 @@ func (a *applying) fits(s *sku, o *outlet, delta stock.Quantity) bool {
 
 // inTheCount says why something changes nothing any more.
 func (a *applying) inTheCount(s *sku, o *outlet) string {
-	return fmt.Sprintf("%q at %q was counted after this, at %v", s.id, o.def.Outlet, s.remembers(o).counted.instant())
+	r, _ := s.remembers(o)
+	return fmt.Sprintf("%q at %q was counted after this, at %v", s.id, o.def.Outlet, r.counted.instant())
 }
 
 // shift changes on hand by delta at one outlet. The shelf is right where it disagrees with us, so a negative count stands and
 // is flagged. The caller has made sure that nobody has counted the shelf since.
 func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Instant) {
 	a.pool.note(s)
-	s.recentAt(o).add(secondOf(at), delta, a.pool.horizon())
+	s.remember(o, secondOf(at), delta, a.pool.horizon())
 	a.changes.remember(a.pool, s)
 	l := s.level(o)
 	l.onHand += delta

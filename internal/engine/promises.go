@@ -60,6 +60,16 @@ func (l *level) short(onHand stock.Quantity) stock.Quantity {
 	return max(0, l.reserved-max(0, onHand))
 }
 
+// short reports whether any outlet has promised more than there is.
+func (s *sku) short() bool {
+	for i := range s.levels {
+		if l := &s.levels[i]; l.short(l.onHand) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // newest calls f with the SKU's newest promises at the outlet that together make up the units, and how many of each.
 func (s *sku) newest(o *outlet, units stock.Quantity, f func(pr promise, n stock.Quantity)) {
 	for i := len(s.promises) - 1; i >= 0 && units > 0; i-- {
@@ -76,10 +86,10 @@ func (s *sku) newest(o *outlet, units stock.Quantity, f func(pr promise, n stock
 func (a *applying) decideAgain() {
 	var less []*sku
 	for _, s := range a.pool.touched {
-		if s.less {
-			s.less = false
+		if s.less && s.short() {
 			less = append(less, s)
 		}
+		s.less = false
 	}
 	slices.SortFunc(less, func(x, y *sku) int { return strings.Compare(x.id, y.id) })
 	for _, s := range less {

@@ -16,7 +16,7 @@ type recent struct {
 	outlet  *outlet
 	counted second // of the last count; 0: never counted. What happened by then is in it
 	floor   second // what happened by then is not in deltas any more: an older count cannot be taken
-	deltas  []delta
+	deltas  int32  // how many of the SKU's deltas are this outlet's
 }
 
 // A delta is what one second changed. It is made of halves so that it takes 12 bytes and not 16.
@@ -44,72 +44,84 @@ func (t second) instant() stock.Instant { return stock.Instant(t) * 1_000_000 }
 // horizon is the second before which a count comes too late.
 func (p *pool) horizon() second { return secondOf(p.clock.Add(-p.settings.CountWindow)) }
 
-// recentAt returns what the outlet remembers of the SKU, making an empty one if there is none. The pointer holds until the
-// next call.
-func (s *sku) recentAt(o *outlet) *recent {
+// recentAt returns what the outlet remembers of the SKU, making an empty one if there is none, and where its deltas begin. The
+// pointer holds until the next call.
+func (s *sku) recentAt(o *outlet) (r *recent, from int) {
 	for i := range s.recent {
 		if s.recent[i].outlet == o {
-			return &s.recent[i]
+			return &s.recent[i], from
 		}
+		from += int(s.recent[i].deltas)
 	}
 	i, _ := slices.BinarySearchFunc(s.recent, o.def.Outlet, func(r recent, id string) int {
 		return strings.Compare(r.outlet.def.Outlet, id)
 	})
 	s.recent = slices.Insert(s.recent, i, recent{outlet: o})
-	return &s.recent[i]
+	from = 0
+	for j := range i {
+		from += int(s.recent[j].deltas)
+	}
+	return &s.recent[i], from
 }
 
-// remembers returns what the outlet remembers of the SKU without making anything.
-func (s *sku) remembers(o *outlet) recent {
+// remembers returns what the outlet remembers of the SKU, and its deltas, without making anything.
+func (s *sku) remembers(o *outlet) (recent, []delta) {
+	from := 0
 	for i := range s.recent {
-		if s.recent[i].outlet == o {
-			return s.recent[i]
+		r := &s.recent[i]
+		if r.outlet == o {
+			return *r, s.deltas[from : from+int(r.deltas)]
 		}
+		from += int(r.deltas)
 	}
-	return recent{outlet: o}
+	return recent{outlet: o}, nil
 }
 
 // countedAfter reports whether a count has been taken at the moment or later: what happened then is part of it.
 func (s *sku) countedAfter(o *outlet, at stock.Instant) bool {
-	r := s.remembers(o)
+	r, _ := s.remembers(o)
 	return r.counted != 0 && secondOf(at) <= r.counted
 }
 
-// add remembers a change, and forgets what fell out of the window.
-func (r *recent) add(at second, units stock.Quantity, horizon second) {
-	r.forget(horizon)
+// remember adds a change, and forgets what fell out of the window.
+func (s *sku) remember(o *outlet, at second, units stock.Quantity, horizon second) {
+	r, from := s.recentAt(o)
+	s.forget(r, from, horizon)
 	if at <= r.floor {
 		return
 	}
-	i := len(r.deltas)
-	for i > 0 && r.deltas[i-1].at > at { // most come in order
+	i := from + int(r.deltas)
+	for i > from && s.deltas[i-1].at > at { // most come in order
 		i--
 	}
-	if i > 0 && r.deltas[i-1].at == at {
-		r.deltas[i-1] = newDelta(at, r.deltas[i-1].units()+units)
+	if i > from && s.deltas[i-1].at == at {
+		s.deltas[i-1] = newDelta(at, s.deltas[i-1].units()+units)
 		return
 	}
-	r.deltas = slices.Insert(r.deltas, i, newDelta(at, units))
-	if len(r.deltas) > recentMost {
-		r.forget(r.deltas[0].at)
+	s.deltas = slices.Insert(s.deltas, i, newDelta(at, units))
+	if r.deltas++; r.deltas > recentMost {
+		s.forget(r, from, s.deltas[from].at)
 	}
 }
 
-// forget drops what happened by the floor.
-func (r *recent) forget(floor second) {
+// forget drops what happened by the floor; the outlet's deltas begin at from.
+func (s *sku) forget(r *recent, from int, floor second) {
 	r.floor = max(r.floor, floor)
 	n := 0
-	for n < len(r.deltas) && r.deltas[n].at <= r.floor {
+	for n < int(r.deltas) && s.deltas[from+n].at <= r.floor {
 		n++
 	}
-	r.deltas = append(r.deltas[:0], r.deltas[n:]...)
+	if n > 0 {
+		s.deltas = slices.Delete(s.deltas, from, from+n)
+		r.deltas -= int32(n)
+	}
 }
 
 // since sums what happened after the moment.
-func (r *recent) since(at second) stock.Quantity {
+func since(deltas []delta, at second) stock.Quantity {
 	var sum stock.Quantity
-	for i := len(r.deltas) - 1; i >= 0 && r.deltas[i].at > at; i-- {
-		sum += r.deltas[i].units()
+	for i := len(deltas) - 1; i >= 0 && deltas[i].at > at; i-- {
+		sum += deltas[i].units()
 	}
 	return sum
 }
@@ -117,18 +129,20 @@ func (r *recent) since(at second) stock.Quantity {
 func (s *sku) packRecent(p *packer) {
 	p.b = append(p.b, rowLayout)
 	p.uint(uint64(len(s.recent)))
+	from := 0
 	for i := range s.recent {
 		r := &s.recent[i]
 		p.text(r.outlet.def.Outlet)
 		p.uint(uint64(r.counted))
 		p.uint(uint64(r.floor))
-		p.uint(uint64(len(r.deltas)))
+		p.uint(uint64(r.deltas))
 		last := r.floor
-		for _, d := range r.deltas {
+		for _, d := range s.deltas[from : from+int(r.deltas)] {
 			p.uint(uint64(d.at - last))
 			p.qty(d.units())
 			last = d.at
 		}
+		from += int(r.deltas)
 	}
 }
 
@@ -145,7 +159,8 @@ func (p *pool) loadRecent(s *sku, key RowKey, value []byte) error {
 		last := r.floor
 		for range u.count() {
 			last += u.second()
-			r.deltas = append(r.deltas, newDelta(last, u.qty()))
+			s.deltas = append(s.deltas, newDelta(last, u.qty()))
+			r.deltas++
 		}
 		s.recent = append(s.recent, r)
 	}

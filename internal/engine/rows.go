@@ -122,7 +122,7 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 
 // LoadPool makes the pool known with every stored row of its TablePool, TableSeen and TableDue, and with the ids (the values are not
 // looked at) of its TableStock and TableListings; none for a new pool. It keeps no slice. It returns an error that wraps
-// ErrInvariant for a row that does not decode.
+// ErrInvariant for a row that does not decode, or ErrUnknownRuleset for a pool whose rules this program does not have.
 func (s *State) LoadPool(id string, rows []RowWrite) error {
 	p := newPool(id)
 	for _, r := range rows {
@@ -274,6 +274,9 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 			return err
 		}
 		u.bad = e.Pool == nil || e.Pool.Pool != p.id
+		if !u.bad && e.Pool.Ruleset > Ruleset {
+			return fmt.Errorf("pool %q is under ruleset %d, the newest known is %d: %w", p.id, e.Pool.Ruleset, Ruleset, ErrUnknownRuleset)
+		}
 		if !u.bad {
 			p.settings = *e.Pool
 		}

@@ -120,6 +120,7 @@ type sku struct {
 	waiting                []waiting // first come first served
 	listings               []listing // by channel id
 	recent                 []recent  // by outlet id
+	deltas                 []delta   // of all outlets, in their order, then by time: one piece of memory
 	promises               []promise // in the order they were made
 	counted, listed        bool      // changed by the run: stock row, listings row
 	remembered, promised   bool      // likewise: recent row, promises row
