@@ -308,6 +308,7 @@ FROM
     LIMIT 1 BY pool, origin_topic_id, origin_partition, origin_offset
 ) AS j
 LEFT ANY JOIN (SELECT pool, version, class FROM rejection_records WHERE version > 0 AND NOT applied) AS r ON r.pool = j.pool AND r.version = j.version
+SETTINGS join_use_nulls = 0
 COMMENT 'Every movement once, in the order in which they were folded; an input that ingest wrote twice counts where it came first';
 
 CREATE VIEW IF NOT EXISTS orders
@@ -339,6 +340,7 @@ FROM
     LIMIT 1 BY pool, origin_topic_id, origin_partition, origin_offset
 ) AS j
 LEFT ANY JOIN (SELECT pool, version, class FROM rejection_records WHERE version > 0 AND NOT applied) AS r ON r.pool = j.pool AND r.version = j.version
+SETTINGS join_use_nulls = 0
 COMMENT 'Every snapshot of every order once, as movements; the newest of an order has the greatest updated_at';
 
 CREATE VIEW IF NOT EXISTS allocations
@@ -449,6 +451,7 @@ LEFT JOIN
     FROM communication_records
     GROUP BY pool, channel, sku, location
 ) AS c USING (pool, channel, sku, location)
+SETTINGS join_use_nulls = 0
 COMMENT 'What each channel believes now, and since when, beside what it may show';
 
 CREATE VIEW IF NOT EXISTS told_history
@@ -505,6 +508,7 @@ FROM
 ) AS c
 LEFT ANY JOIN offer_versions AS o
     ON o.pool = c.pool AND o.channel = c.channel AND o.sku = c.sku AND o.location = c.location AND o.version = c.offer_version
+SETTINGS join_use_nulls = 0
 COMMENT 'Everything ever told to a channel, read from it or held back, with the numbers behind it';
 
 CREATE VIEW IF NOT EXISTS true_at
@@ -547,6 +551,7 @@ LEFT JOIN
     WHERE replied_at <= {at:DateTime64(6, 'UTC')} AND state = 'acknowledged' AND kind != 'read_level'
     GROUP BY pool, channel, sku, location
 ) AS c ON c.pool = o.pool AND c.channel = o.channel AND c.sku = o.sku AND c.location = o.location
+SETTINGS join_use_nulls = 0
 COMMENT 'What was true and what had been told at a time: SELECT … FROM true_at(at = ''2026-11-24 10:00:00''); what was true is by journal time';
 
 CREATE VIEW IF NOT EXISTS failed_communications
@@ -615,6 +620,7 @@ LEFT JOIN
     GROUP BY pool, channel, sku, location
 ) AS o USING (pool, channel, sku, location)
 WHERE observed_offset <= newest_offset
+SETTINGS join_use_nulls = 0
 COMMENT 'Requests of which nobody knows whether they were applied, and no level has been read since';
 
 CREATE VIEW IF NOT EXISTS drift
