@@ -174,10 +174,26 @@ func TestTheSampleTravelsTheWholeWay(t *testing.T) {
 	}
 }
 
+// sampleOfYesterday returns a copy of the sample as if it had been written yesterday: an order that is older than 60 days, and not
+// known, is refused.
+func sampleOfYesterday(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/sample.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "sample.ndjson")
+	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+	if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte("2026-11-20"), []byte(yesterday)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // sampleTravels sends the sample to a pipeline that runs, and checks what every command says of it.
 func sampleTravels(t *testing.T, env []string) {
 	t.Helper()
-	_, stderr, status := cli(t, env, "", "send", "../../examples/sample.ndjson")
+	_, stderr, status := cli(t, env, "", "send", sampleOfYesterday(t))
 	if status != 0 || stderr != "22 events sent to movements\n" {
 		t.Fatalf("send: status %d, %q", status, stderr)
 	}
@@ -243,7 +259,7 @@ func TestAChannelIsTold(t *testing.T) {
 	env := quietEnv("SHELFWIRE_DATA="+filepath.Join(t.TempDir(), "data"),
 		fmt.Sprintf(`SHELFWIRE_CHANNELS={"acme/web": {"url": %q, "secrets": [%q], "allow_private": true}}`, server.URL, secret))
 	startRun(t, env)
-	must(t, env, "", "send", "../../examples/sample.ndjson")
+	must(t, env, "", "send", sampleOfYesterday(t))
 	var stdout string
 	eventually(t, "the channel is told", func() bool {
 		// A channel whose level cannot be read is told when all orders up to then are known to be in.

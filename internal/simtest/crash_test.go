@@ -3,6 +3,7 @@
 package simtest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -151,7 +152,7 @@ func TestTheSampleOnRealServers(t *testing.T) {
 	in := newInstallation(t)
 	p := in.start("run")
 	p.ready()
-	in.must("send", "../../examples/sample.ndjson")
+	in.must("send", sampleOfYesterday(t))
 	in.wait("the sample is folded", time.Minute, func() (bool, error) { return in.servers.folded() == 22, nil })
 	var got strings.Builder
 	for line := range strings.Lines(in.must("tail", "availability", "--from", "start", "--until-end")) {
@@ -175,4 +176,20 @@ func TestTheSampleOnRealServers(t *testing.T) {
 	if status := p.stop(); status != 0 {
 		t.Errorf("run stopped with status %d", status)
 	}
+}
+
+// sampleOfYesterday returns a copy of the sample as if it had been written yesterday: an order that is older than 60 days, and not
+// known, is refused.
+func sampleOfYesterday(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/sample.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "sample.ndjson")
+	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+	if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte("2026-11-20"), []byte(yesterday)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
