@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -86,6 +87,9 @@ func losingProxy(t *testing.T, address string) string {
 	return listener.Addr().String()
 }
 
+// behindExec is what the proxy has the server echo when it is done with EXEC.
+const behindExec = "everything before this was answered"
+
 type proxy struct {
 	to   string
 	mu   sync.Mutex
@@ -107,13 +111,21 @@ func (p *proxy) serve(ctx context.Context, client net.Conn) {
 	wg.Go(func() {
 		defer client.Close()
 		buffer := make([]byte, 64<<10)
+		var swallowed []byte
 		for {
 			n, err := server.Read(buffer)
+			if err != nil {
+				return
+			}
 			mute.Lock()
 			cut := swallow
 			mute.Unlock()
-			if cut || err != nil {
-				return // the answer to EXEC, or a part of it: it is on its way no further
+			if cut {
+				// Answers to what came before EXEC may arrive first, so the end is told by the answer to what was sent behind it.
+				if swallowed = append(swallowed, buffer[:n]...); bytes.Contains(swallowed, []byte(behindExec)) {
+					return
+				}
+				continue
 			}
 			if _, err := client.Write(buffer[:n]); err != nil {
 				return
@@ -125,14 +137,16 @@ func (p *proxy) serve(ctx context.Context, client net.Conn) {
 		n, err := client.Read(buffer)
 		if n > 0 {
 			p.mu.Lock()
+			sent := buffer[:n]
 			if !p.lost && bytes.Contains(bytes.ToLower(buffer[:n]), []byte("\r\nexec\r\n")) {
 				p.lost = true
 				mute.Lock()
 				swallow = true
 				mute.Unlock()
+				sent = fmt.Appendf(sent, "*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", len(behindExec), behindExec)
 			}
 			p.mu.Unlock()
-			if _, werr := server.Write(buffer[:n]); werr != nil {
+			if _, werr := server.Write(sent); werr != nil {
 				break
 			}
 		}
