@@ -400,18 +400,17 @@ func TestALoserThatTheGroupRefusesReturns(t *testing.T) {
 	all := entries(60, 100)
 	r := newRig(t, 15)
 	r.journal.append(all...)
-	a, stop := r.worker(nil)
-	r.await(a, 100)
 	refused := errors.New("the member is fenced")
+	a := newAssignment()
 	a.refuse = refused
-	r.redis.HSet("sw:{j3}:meta", "epoch", "9") // somebody else's
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	for ctx.Err() == nil && r.log.count(`"stored position moved`) == 0 {
-		tick := time.NewTimer(5 * time.Millisecond)
-		<-tick.C
-	}
-	if err := stop(); !errors.Is(err, refused) || errors.Is(err, stream.ErrStop) {
+	s := r.stage(nil)
+	done := make(chan error, 1)
+	go func() { done <- s.Work(ctx, a) }()
+	r.await(a, 100)
+	r.redis.HSet("sw:{j3}:meta", "epoch", "9") // somebody else's
+	if err := <-done; !errors.Is(err, refused) || errors.Is(err, stream.ErrStop) {
 		t.Errorf("Work() = %v, want the group's refusal", err)
 	}
 }
