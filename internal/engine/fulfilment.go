@@ -173,7 +173,7 @@ func (p *pool) defaultOutlet(channelID string) string {
 	if ch, ok := p.channels[channelID]; ok && ch.def.DefaultOutlet != "" {
 		return ch.def.DefaultOutlet
 	}
-	if candidates := p.candidates(channelID, "", nil); len(candidates) > 0 {
+	if candidates := p.candidates(channelID, nil, nil); len(candidates) > 0 {
 		return candidates[0].def.Outlet
 	}
 	return ""

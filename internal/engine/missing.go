@@ -316,8 +316,8 @@ func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
 		for i := range loser.lines {
 			l := &loser.lines[i]
 			m.line(l)
-			if l.id == pr.line {
-				for _, pt := range l.kit { // the other components become free
+			if l.id == pr.line || !m.pool.settings.SplitOrders { // the kit's other components become free, or what must not be split
+				for _, pt := range l.parts() {
 					m.skuAndWaiters(pt.sku)
 				}
 			}

@@ -27,6 +27,7 @@ func (a *applying) decline(d *record.Decline) {
 	}
 	a.giveBack(o, l, d.Outlet, d.Quantity)
 	a.awaitAgain(o, l, d.Quantity)
+	a.keepTogether(o, l)
 }
 
 // reassign moves units of a line to the outlet that a person names. They know better than the rules which outlets may serve

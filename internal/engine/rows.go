@@ -356,7 +356,7 @@ func (s *sku) appendJSON(b []byte) []byte {
 			p.text(w.order)
 			p.text(w.line)
 			p.text(w.channel)
-			p.text(w.outlet)
+			p.texts(w.only)
 			p.texts(w.declined)
 			p.qty(w.quantity)
 		}
@@ -413,7 +413,7 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		u := unpacker{b: packed, bad: err != nil}
 		u.layout()
 		for range u.count() {
-			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), outlet: u.text(), declined: u.texts(), quantity: u.qty()})
+			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), only: u.texts(), declined: u.texts(), quantity: u.qty()})
 		}
 		if u.bad || len(u.b) > 0 {
 			return false

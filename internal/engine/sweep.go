@@ -86,11 +86,13 @@ func (a *applying) sweepOne(w *sweep, s *sku) {
 	p := a.pool
 	switch w.kind {
 	case sweepCounts:
+		a.queueAllAgain(s)
 		if slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet.def.Outlet == w.of && !l.empty() }) {
 			p.count(s)
 		}
 		s.freed = true
 	case sweepOffers:
+		a.queueAllAgain(s)
 		s.freed = true
 	case sweepRefresh:
 		if w.of == "" && s.version != 0 {
