@@ -10,20 +10,29 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// allocate looks for outlets for whatever of the order waits, all of it in one decision. It reports whether anything was
-// promised.
+// allocate looks for outlets for whatever of the order waits. It reports whether anything was promised.
 func (a *applying) allocate(o *order) bool {
 	anew := o.undecided || o.decision.Rule == ""
 	o.undecided = false
 	if o.status != record.Pending && o.status != record.Open {
 		return false
 	}
+	served := a.decide(o, anew)
+	// Where orders are not split, every outlet that has begun to serve one may serve the rest.
+	for again := served && !a.pool.settings.SplitOrders; again; {
+		again = a.decide(o, false)
+	}
+	return served
+}
+
+// decide asks about all that waits of the order at once and promises what the answer is. An order that goes on waiting keeps what
+// was said of it when it began to, unless it is to be said anew: its record changes with its units only.
+func (a *applying) decide(o *order, anew bool) bool {
 	q := &a.pool.question
 	if !q.ask(a.pool, o) {
 		return false
 	}
 	d := q.decider.Decide(&q.request)
-	// An order that goes on waiting keeps what was said of it when it began to: its record changes with its units only.
 	if len(d.Takes) > 0 || anew {
 		o.decision = record.Decision{Rule: d.Rule, Exact: d.Exact, Candidates: d.Candidates}
 	}
@@ -53,6 +62,21 @@ func (l *line) promise(outletID string, units stock.Quantity) {
 		}
 	}
 	l.allocations = append(l.allocations, allocated{outlet: outletID, quantity: units})
+}
+
+// askAgain has what waits of the order looked at again, though nothing became free: other outlets may serve it now.
+func (a *applying) askAgain(o *order) {
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.waiting == 0 {
+			continue
+		}
+		for _, pt := range l.parts() {
+			s := a.pool.sku(pt.sku)
+			s.freed = true
+			a.pool.touch(s)
+		}
+	}
 }
 
 // serveWaiting gives what became free of the touched SKUs to the orders that wait for them, first come first served over all

@@ -511,21 +511,29 @@ func (m *model) skuOf(channel, item string) string {
 
 // identify finds out what can be found out of lines of which nobody knew what they were.
 func (m *model) identify() {
-	m.eachLine(func(o *mOrder, l *mLine) {
-		if l.sku != "" || !o.seen {
-			return
+	for _, o := range m.orders {
+		var found []*mLine
+		for _, l := range o.lines {
+			if l.sku != "" || !o.seen {
+				continue
+			}
+			if l.sku = m.skuOf(o.channel, l.item); l.sku != "" {
+				l.parts = m.partsOf(l.sku)
+				found = append(found, l)
+			}
 		}
-		if l.sku = m.skuOf(o.channel, l.item); l.sku == "" {
-			return
+		if len(found) == 0 {
+			continue
 		}
-		l.parts = m.partsOf(l.sku)
-		since := l.since
 		m.reportEarly(o)
-		m.ledger(o, l)
-		m.target(o, l)
-		l.since = since
+		for _, l := range found {
+			since := l.since
+			m.ledger(o, l)
+			m.target(o, l)
+			l.since = since
+		}
 		o.last = m.clock
-	})
+	}
 }
 
 // reportEarly applies the reports all of whose lines are known by now.
@@ -790,11 +798,16 @@ func (m *model) byPriority(ids []string) []string {
 	return ids
 }
 
-// allocate takes the best of all answers for what waits of the order.
+// allocate takes the best of all answers for what waits of the order, until there is none any more.
 func (m *model) allocate(o *mOrder) {
-	if o.status != record.Pending && o.status != record.Open {
-		return
+	for o.status == record.Pending || o.status == record.Open {
+		if !m.allocateOnce(o) {
+			return
+		}
 	}
+}
+
+func (m *model) allocateOnce(o *mOrder) (served bool) {
 	r := allocation.Request{Rules: allocation.Rules{
 		Prefer: m.settings.Prefer, SingleOutlet: m.settings.SingleOutlet, SplitOrders: m.settings.SplitOrders,
 		SplitLines: m.settings.SplitLines, ShipComplete: m.settings.ShipComplete,
@@ -826,7 +839,7 @@ func (m *model) allocate(o *mOrder) {
 		r.Lines = append(r.Lines, ask)
 	}
 	if !waits {
-		return
+		return false
 	}
 	some := false
 	ids := m.byPriority(slices.Collect(maps.Keys(able)))
@@ -849,7 +862,7 @@ func (m *model) allocate(o *mOrder) {
 		}
 	}
 	if !some {
-		return
+		return false
 	}
 	takes, _ := allocationtest.Best(&r)
 	for i, row := range takes {
@@ -857,9 +870,11 @@ func (m *model) allocate(o *mOrder) {
 			if units > 0 {
 				m.give(lines[i], ids[j], units)
 				lines[i].waiting -= units
+				served = true
 			}
 		}
 	}
+	return served
 }
 
 // mayServe returns who may serve what waits of the line: of the channel's outlets, those where the rest of what must not be

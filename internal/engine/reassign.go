@@ -58,6 +58,7 @@ func (a *applying) reassign(r *record.Reassign) {
 	l.promise(r.To, r.Quantity)
 	a.reserve(o, l, to, r.Quantity)
 	o.decision = record.Decision{Rule: ruleReassigned, Exact: true}
+	a.askAgain(o)
 	a.stamp(o)
 }
 
