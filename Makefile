@@ -31,6 +31,15 @@ test: ## Unit tests; no network, with the race detector where a C compiler is fo
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
 
+# Linux runs programs for 386 on amd64; elsewhere there is nothing to compare.
+.PHONY: test-386
+test-386: ## The engine's scenarios and recorded journals as a 32-bit program: the same values on any machine
+	@if [ "$$(go env GOOS)/$$(go env GOARCH)" = linux/amd64 ]; then \
+	  GOARCH=386 CGO_ENABLED=0 go test -run 'TestScenarios|TestRecordedJournals|TestGolden' ./internal/engine ./internal/allocation; \
+	else \
+	  echo 'test-386: only on linux/amd64'; \
+	fi
+
 .PHONY: test-integration
 test-integration: ## Tests against real servers: SHELFWIRE_TEST_KAFKA, SHELFWIRE_TEST_REDIS, SHELFWIRE_TEST_CLICKHOUSE
 	go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
@@ -87,7 +96,7 @@ bench: bench-unit ## All benchmarks; the end-to-end one where SHELFWIRE_TEST_KAF
 .PHONY: ci
 ci: FUZZTIME = 5s
 ci: BENCHTIME = 1x
-ci: lint vet verify-generated test fuzz bench-unit ## Everything that needs no server, as CI runs it
+ci: lint vet verify-generated test test-386 fuzz bench-unit ## Everything that needs no server, as CI runs it
 
 # The linters are pinned apart from the main module; protoc-gen-go comes from the main module, so that the generated code
 # always fits the Protobuf runtime that is linked.
