@@ -11,10 +11,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 	"github.com/shelfwire/shelfwire/internal/allocator"
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/kafka"
@@ -32,41 +31,31 @@ type load struct {
 	s    float64
 }
 
-// bench is the servers with what this run has made on them.
+// bench is a place on the servers with what this run has made there.
 type bench struct {
+	*scratch.Place
 	o       options
-	brokers []string
-	redis   string
-	prefix  string
 	log     *slog.Logger
 	profile io.Writer
 
-	client   *kgo.Client
-	admin    *kadm.Client
 	clusters []*kafka.Cluster
 }
 
-func newBench(ctx context.Context, o options, brokers, redisAddress, prefix string, log *slog.Logger) (*bench, error) {
-	b := &bench{o: o, brokers: strings.Split(brokers, ","), redis: redisAddress, prefix: prefix, log: log}
-	var err error
-	if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.brokers...)); err != nil {
-		return nil, err
+// close deletes all that was made.
+func (b *bench) close() error {
+	for _, c := range b.clusters {
+		c.Close()
 	}
-	b.admin = kadm.NewClient(b.client)
-	if err := b.client.Ping(ctx); err != nil {
-		b.client.Close()
-		return nil, fmt.Errorf("Kafka at %s: %w", brokers, err) //nolint:staticcheck // a name
-	}
-	return b, nil
+	return b.Place.Close()
 }
 
 // installation is a prefix of its own: each load has a journal of its own.
-func (b *bench) installation(n int) string { return fmt.Sprintf("%s%d.", b.prefix, n) }
+func (b *bench) installation(n int) string { return fmt.Sprintf("%s%d.", b.Prefix, n) }
 
 // cluster connects to an installation and makes its topics, the journal with one partition.
 func (b *bench) cluster(ctx context.Context, n int) (*kafka.Cluster, error) {
 	for len(b.clusters) <= n {
-		c, err := kafka.Open(ctx, kafka.Config{Brokers: b.brokers, Prefix: b.installation(len(b.clusters))}, b.log)
+		c, err := kafka.Open(ctx, kafka.Config{Brokers: b.Brokers, Prefix: b.installation(len(b.clusters))}, b.log)
 		if err != nil {
 			return nil, err
 		}
@@ -76,43 +65,6 @@ func (b *bench) cluster(ctx context.Context, n int) (*kafka.Cluster, error) {
 		}
 	}
 	return b.clusters[n], nil
-}
-
-// close deletes the topics and keys.
-func (b *bench) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var problems []error
-	for _, c := range b.clusters {
-		c.Close()
-	}
-	topics, err := b.admin.ListTopics(ctx)
-	problems = append(problems, err)
-	var ours []string
-	for name := range topics {
-		if strings.HasPrefix(name, b.prefix) {
-			ours = append(ours, name)
-		}
-	}
-	if len(ours) > 0 {
-		_, err = b.admin.DeleteTopics(ctx, ours...)
-		problems = append(problems, err)
-	}
-	b.client.Close()
-	return errors.Join(append(problems, b.forget(ctx, b.prefix))...)
-}
-
-// forget deletes every key of Redis that begins with prefix.
-func (b *bench) forget(ctx context.Context, prefix string) error {
-	client := redis.NewClient(&redis.Options{Addr: b.redis})
-	defer func() { _ = client.Close() }()
-	keys := client.Scan(ctx, 0, prefix+"*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := client.Unlink(ctx, keys.Val()).Err(); err != nil {
-			return err
-		}
-	}
-	return keys.Err()
 }
 
 // outlets is over how many outlets each SKU is spread.
@@ -188,11 +140,11 @@ func (b *bench) fill(ctx context.Context, n int, l load) error {
 // copyRecords is the yardstick: one bare client reads the journal and writes the same bytes to another topic, as fast as it can.
 func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err error) {
 	from, to := b.installation(n)+string(stream.Journal), b.installation(n)+"copy"
-	if _, err := b.admin.CreateTopic(ctx, 1, 1, nil, to); err != nil {
+	if _, err := b.Admin.CreateTopic(ctx, 1, 1, nil, to); err != nil {
 		return 0, err
 	}
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(b.brokers...),
+		kgo.SeedBrokers(b.Brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{from: {0: kgo.NewOffset().AtStart()}}),
 		kgo.DefaultProduceTopic(to),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
@@ -231,7 +183,7 @@ func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err 
 		return 0, err
 	default:
 	}
-	_, err = b.admin.DeleteTopics(ctx, to)
+	_, err = b.Admin.DeleteTopics(ctx, to)
 	return float64(b.o.entries) / elapsed.Seconds(), err
 }
 
@@ -278,7 +230,7 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 		return nil, err
 	}
 	w.cleanup = append(w.cleanup, producer.Close)
-	store, err := redisstore.Open(ctx, redisstore.Config{Addresses: []string{b.redis}, Prefix: redisPrefix}, b.log)
+	store, err := redisstore.Open(ctx, redisstore.Config{Addresses: []string{b.Redis}, Prefix: redisPrefix}, b.log)
 	if err != nil {
 		return nil, err
 	}
@@ -366,5 +318,5 @@ func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, s
 		steps = w.steps()
 		return errors.Join(err, w.stop())
 	})
-	return float64(b.o.entries) / elapsed.Seconds(), steps, errors.Join(err, b.forget(ctx, prefix))
+	return float64(b.o.entries) / elapsed.Seconds(), steps, errors.Join(err, b.Forget(ctx, prefix))
 }

@@ -2,7 +2,7 @@
 // same records from one topic to another in the same run.
 //
 // Seconds depend on the machine and on what else it does, so only the ratio of the two is judged: the median of the rounds' ratios,
-// each of a copy and a fold that ran one right after the other. Then it measures the time from journalling a movement until its availability has been read.
+// each of a copy and a fold that ran one right after the other.
 //
 //	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/allocator
 //
@@ -11,7 +11,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,9 +20,9 @@ import (
 	"os/signal"
 	"runtime/pprof"
 	"slices"
-	"strings"
 	"syscall"
-	"time"
+
+	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 )
 
 func main() {
@@ -47,8 +46,6 @@ var errBelow = errors.New("the ratio is below the one asked for")
 // options is what the command line says.
 type options struct {
 	entries, skus, rounds, batch int
-	rate                         int
-	duration                     time.Duration
 	least                        float64
 	profile                      string
 }
@@ -61,14 +58,12 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.skus, "skus", 100_000, "SKUs they are spread over")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
 	flags.IntVar(&o.batch, "batch", 5000, "entries a batch")
-	flags.IntVar(&o.rate, "rate", 2000, "movements a second while the latency is measured")
-	flags.DurationVar(&o.duration, "for", 5*time.Second, "how long the latency is measured; 0: not at all")
 	flags.Float64Var(&o.least, "least", 0.15, "fail where the uniform ratio is below this")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the allocator's rounds to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || o.rate < 1 || flags.NArg() > 0 {
+	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || flags.NArg() > 0 {
 		return o, errors.New("every number must be positive, and there are no arguments")
 	}
 	return o, nil
@@ -79,17 +74,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"SHELFWIRE_TEST_KAFKA", "SHELFWIRE_TEST_REDIS"} {
-		if getenv(name) == "" {
-			return fmt.Errorf("%s is not set: host:port of a server for tests", name)
-		}
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	prefix := "bench-" + strings.ToLower(rand.Text()[:8]) + "."
-	b, err := newBench(ctx, o, getenv("SHELFWIRE_TEST_KAFKA"), getenv("SHELFWIRE_TEST_REDIS"), prefix, log)
+	place, err := scratch.Open(ctx, getenv)
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := &bench{Place: place, o: o, log: log}
 	defer func() { err = errors.Join(err, b.close()) }()
 
 	if o.profile != "" {
@@ -103,11 +93,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	ratio, err := throughput(ctx, b, out)
 	if err != nil {
 		return err
-	}
-	if o.duration > 0 {
-		if err := latency(ctx, b, out); err != nil {
-			return err
-		}
 	}
 	if ratio < o.least {
 		return fmt.Errorf("%w: %.3f < %.3f", errBelow, ratio, o.least)

@@ -158,7 +158,7 @@ func (r *Readers) Open(ctx context.Context, p stream.Partition, from int64) (str
 type reader struct {
 	readers   *Readers
 	partition stream.Partition
-	signal    chan struct{} // one token when there is something to take
+	signal    chan struct{}   // one token when there is something to take
 	taken     [][]*kgo.Record // what Read is about to return
 	records   []stream.Record
 
