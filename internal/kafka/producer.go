@@ -165,6 +165,9 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 		}
 	}
 	slow := time.AfterFunc(slowAfter, func() {
+		if p.cluster.outage.lasts() {
+			return // has been said
+		}
 		if p.waiting.CompareAndSwap(false, true) {
 			p.cluster.log.WarnContext(ctx, "waiting for kafka to acknowledge", "messages", len(messages), "after", slowAfter)
 		}
