@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -303,20 +304,44 @@ type log struct {
 // Close is neither of the two: each is closed by who made it.
 func (log) Close() {}
 
+// A foldResult is one fold of a whole journal.
+type foldResult struct {
+	perSecond float64
+	steps     string // how long a batch took on average, step by step
+	cpu       cpu
+}
+
 // foldAll folds the whole journal of installation n into an empty state.
-func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, steps string, err error) {
+func (b *bench) foldAll(ctx context.Context, n, round int) (r foldResult, err error) {
 	prefix := fmt.Sprintf("%sround%d:", b.installation(n), round)
-	var elapsed time.Duration
 	err = b.profiled(func() error {
+		before, err := b.cpu(ctx)
+		if err != nil {
+			return err
+		}
 		begin := time.Now()
 		w, err := b.worker(ctx, n, prefix)
 		if err != nil {
 			return err
 		}
 		err = w.await(ctx, int64(b.o.entries))
-		elapsed = time.Since(begin)
-		steps = w.steps()
-		return errors.Join(err, w.stop())
+		r.perSecond = float64(b.o.entries) / time.Since(begin).Seconds()
+		r.steps = w.steps()
+		after, cpuErr := b.cpu(ctx)
+		r.cpu = cpu{after.ours - before.ours, after.redis - before.redis}
+		return errors.Join(err, cpuErr, w.stop())
 	})
-	return float64(b.o.entries) / elapsed.Seconds(), steps, errors.Join(err, b.Forget(ctx, prefix))
+	return r, errors.Join(err, b.Forget(ctx, prefix))
+}
+
+// A cpu is processor time that was spent: by this process, and by Redis, for whomever.
+type cpu struct{ ours, redis time.Duration }
+
+func (b *bench) cpu(ctx context.Context) (cpu, error) {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return cpu{}, fmt.Errorf("processor time: %w", err)
+	}
+	redis, err := b.RedisCPU(ctx)
+	return cpu{time.Duration(own.Utime.Nano() + own.Stime.Nano()), redis}, err
 }

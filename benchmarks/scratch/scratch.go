@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +61,28 @@ func (p *Place) Forget(ctx context.Context, prefix string) error {
 		}
 	}
 	return keys.Err()
+}
+
+// RedisCPU returns how much processor time Redis has spent since it was started, for whomever.
+func (p *Place) RedisCPU(ctx context.Context) (time.Duration, error) {
+	client := redis.NewClient(&redis.Options{Addr: p.Redis})
+	defer func() { _ = client.Close() }()
+	info, err := client.Info(ctx, "cpu").Result()
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name == "used_cpu_user" || name == "used_cpu_sys" {
+			seconds, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return 0, fmt.Errorf("%s of Redis: %w", name, err)
+			}
+			sum += time.Duration(seconds * float64(time.Second))
+		}
+	}
+	return sum, nil
 }
 
 // Close deletes the topics, groups and keys of the place and ends its connections. It takes at most a minute.
