@@ -84,13 +84,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench-unit: ## Benchmarks beside the code: BENCH (.), BENCHTIME (1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
-# The end-to-end benchmark is the program in benchmarks/; it reads the same addresses as the integration tests.
+# The end-to-end benchmarks are the programs in benchmarks/; they read the same addresses as the integration tests. Latency comes
+# first, while the servers are at rest.
 .PHONY: bench
-bench: bench-unit ## All benchmarks; the end-to-end one where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
+bench: bench-unit ## All benchmarks; those from end to end where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
 	@if [ -n "$${SHELFWIRE_TEST_KAFKA:-}" ] && [ -n "$${SHELFWIRE_TEST_REDIS:-}" ]; then \
-	  echo 'go run ./benchmarks/allocator'; go run ./benchmarks/allocator; \
+	  for program in latency allocator; do echo "go run ./benchmarks/$$program"; go run ./benchmarks/$$program; done; \
 	else \
-	  echo 'bench: without the end-to-end benchmark: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
+	  echo 'bench: without the end-to-end benchmarks: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
 	fi
 
 .PHONY: ci

@@ -155,13 +155,19 @@ func (m *missing) partsOf(kit string) {
 	}
 }
 
-// row returns the row, or asks for the parts of it that are not in memory and returns nil.
+// row returns the row, or asks for the parts of it that are not in memory and returns nil. A SKU that the pool's index does not
+// have is new: nothing of it can be stored.
 func (m *missing) row(id string) *sku {
 	if id == "" {
 		return nil // of a line that is held
 	}
 	x, held := m.pool.held(id)
 	if held {
+		return x
+	}
+	if x == nil && !m.pool.index.has(id) {
+		x = m.pool.sku(id)
+		x.hasStock, x.hasListings, x.hasRecent, x.hasPromises = true, true, true, true
 		return x
 	}
 	if x == nil || !x.hasStock {

@@ -340,7 +340,7 @@ func (s *sku) appendJSON(b []byte) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = appendQuoted(b, stream.EscapeID(l.outlet.def.Outlet))
+		b = append(b, l.outlet.quoted...)
 		b = append(b, ':', '[')
 		b = strconv.AppendInt(b, int64(l.onHand), 10)
 		b = append(b, ',')

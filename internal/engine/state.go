@@ -45,6 +45,7 @@ type outlet struct {
 	def      record.Outlet
 	declared bool
 	index    int
+	quoted   []byte // its id as stock rows name it
 }
 
 // An outletSet holds outlets by index.
@@ -304,6 +305,7 @@ func (p *pool) outlet(id string) (o *outlet, known bool) {
 
 func (p *pool) addOutlet(o *outlet) {
 	o.index = len(p.outlets)
+	o.quoted = appendQuoted(nil, stream.EscapeID(o.def.Outlet))
 	p.outlets[o.def.Outlet] = o
 }
 
