@@ -1,4 +1,4 @@
-# `make` lists the targets. `make ci` is what runs before a change lands; `make test-integration` needs servers.
+# `make` lists the targets. `make ci` is what runs before a change lands; `make test-integration` needs servers, or Docker.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -40,9 +40,10 @@ test-386: ## The engine's scenarios and recorded journals as a 32-bit program: t
 	  echo 'test-386: only on linux/amd64'; \
 	fi
 
+# Servers that no variable names are started in containers, once for all packages.
 .PHONY: test-integration
-test-integration: ## Tests against real servers: SHELFWIRE_TEST_KAFKA, SHELFWIRE_TEST_REDIS, SHELFWIRE_TEST_CLICKHOUSE
-	go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
+test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
+	bin/testservers go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
 
 .PHONY: lint
 lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
@@ -54,6 +55,7 @@ lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 vet: ## go vet, with and without the integration tests
 	go vet ./...
 	go vet -tags integration ./...
+	go -C tools/testservers vet .
 
 .PHONY: fmt
 fmt: bin/golangci-lint bin/buf ## Format Go and Protobuf
@@ -71,6 +73,7 @@ verify-generated: generate ## Fail when generated code or a go.mod is not what i
 	[ -z "$$new" ] || { printf 'verify-generated: generated, but not committed:\n%s\n' "$$new" >&2; exit 1; }
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C tools/testservers mod tidy -diff
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
@@ -99,13 +102,16 @@ ci: FUZZTIME = 5s
 ci: BENCHTIME = 1x
 ci: lint vet verify-generated test test-386 fuzz bench-unit ## Everything that needs no server, as CI runs it
 
-# The linters are pinned apart from the main module; protoc-gen-go comes from the main module, so that the generated code
+# The linters and the test servers have modules of their own; protoc-gen-go comes from the main module, so that the generated code
 # always fits the Protobuf runtime that is linked.
 bin/golangci-lint: tools/go.mod tools/go.sum
 	go -C tools build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 bin/buf: tools/go.mod tools/go.sum
 	go -C tools build -o ../bin/buf github.com/bufbuild/buf/cmd/buf
+
+bin/testservers: $(wildcard tools/testservers/*)
+	go -C tools/testservers build -o ../../bin/testservers .
 
 bin/protoc-gen-go: go.mod
 	go build -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
