@@ -48,6 +48,7 @@ var layerOf = map[string]layer{
 	"signature":  pure,
 	"document":   pure,
 	"catalogue":  pure,
+	"mapping":    pure,
 
 	"ingest":    stage,
 	"allocator": stage,
@@ -80,7 +81,7 @@ var rankOf = map[string]int{
 	"stock":  0,
 	"record": 1,
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2, "document": 2,
-	"engine": 3, "dispatch": 3,
+	"engine": 3, "dispatch": 3, "mapping": 3,
 	"output": 4, "catalogue": 4,
 }
 
