@@ -227,7 +227,7 @@ func sampleTravels(t *testing.T, env []string) {
 		t.Errorf("stock --where = %q, want a number", stdout)
 	}
 	if stdout := must(t, env, "", "order", "acme", "web", "1001"); !strings.Contains(stdout, "order 1001 of acme/web: shipped") ||
-		!strings.Contains(stdout, "why: one outlet serves the whole order") || !strings.Contains(stdout, "MTL had everything") {
+		!strings.Contains(stdout, "why: one outlet had everything") || !strings.Contains(stdout, "MTL had everything") {
 		t.Errorf("order 1001 = %s", stdout)
 	}
 	if stdout := must(t, env, "", "order", "acme", "web", "1003", "--json"); !strings.Contains(stdout, `"state":"open"`) || !strings.HasSuffix(stdout, "}\n") {
