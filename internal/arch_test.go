@@ -49,6 +49,7 @@ var layerOf = map[string]layer{
 	"document":   pure,
 	"catalogue":  pure,
 	"mapping":    pure,
+	"shadow":     pure,
 
 	"ingest":    stage,
 	"allocator": stage,
@@ -83,10 +84,11 @@ var rankOf = map[string]int{
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2, "document": 2,
 	"engine": 3, "dispatch": 3, "mapping": 3,
 	"output": 4, "catalogue": 4,
+	"shadow": 5,
 }
 
 // wholeNumbers are the pure packages that must not even name a floating-point type.
-var wholeNumbers = []string{"stock", "allocation", "offer", "engine", "dispatch"}
+var wholeNumbers = []string{"stock", "allocation", "offer", "engine", "dispatch", "catalogue", "mapping", "shadow"}
 
 // ownersOf lists the client libraries and the only packages that may import them outside of tests.
 var ownersOf = map[string][]string{

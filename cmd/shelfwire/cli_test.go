@@ -320,6 +320,9 @@ func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"frobnicate"}, {"--frobnicate"}, {"run", "twice"}, {"topics"}, {"topics", "destroy"}, {"config"}, {"tail"},
 		{"tail", "nothing"}, {"tail", "availability", "--from", "yesterday"}, {"send", "a", "b"}, {"send", "--topic", "offers"},
+		{"apply"}, {"apply", "f", "--wait", "-1s"}, {"import", "f.csv"}, {"import", "--map", "m", "--topic", "offers", "f.csv"},
+		{"shadow"}, {"shadow", "--policy", "f"}, {"shadow", "--policy", "f", "--from", "yesterday"},
+		{"shadow", "--policy", "f", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"},
 		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"told", "a"}, {"told", "a", "b", "--limit", "0"}, {"migrate", "now"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {

@@ -136,7 +136,7 @@ func printRows(ctx context.Context, sh *app.Shell, m *mapping.Map, in io.Reader)
 		bad++
 		fmt.Fprintf(sh.Stderr, "line %d: %v\n", line, err)
 	})
-	if err = errors.Join(err, out.Flush()); err != nil {
+	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
 	if bad > 0 {

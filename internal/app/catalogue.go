@@ -34,7 +34,7 @@ func (inst *Installation) CompareCatalogue(ctx context.Context, p *catalogue.Poo
 		}
 	}
 	changes := c.Changes()
-	refusals, err := catalogue.Refusals(p.ID, inForce, changes)
+	refusals, err := catalogue.Refusals(inForce, changes)
 	return changes, refusals, err
 }
 

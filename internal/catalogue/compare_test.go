@@ -40,12 +40,8 @@ func newFolded(t interface {
 func (f *folded) fold(e record.Event) string {
 	f.t.Helper()
 	entry := record.JournalEntry{Event: e}
-	for m := f.state.Missing(nil, &entry); len(m) > 0; m = f.state.Missing(nil, &entry) {
-		for _, k := range m {
-			if err := f.state.Load(k, nil); err != nil {
-				f.t.Fatal(err)
-			}
-		}
+	if err := f.state.LoadNew(&entry); err != nil {
+		f.t.Fatal(err)
 	}
 	if err := f.state.Apply(stock.VersionAt(0, f.entries), &entry, &f.changes); err != nil {
 		f.t.Fatal(err)
@@ -164,7 +160,7 @@ func TestRefusalsAreNamedBeforeAnythingIsSent(t *testing.T) {
 	f := newFolded(t)
 	f.apply(&read(t, "pool: acme\nkits: {A: {components: {B: 1}}}\n")[0], false)
 	p := &read(t, "pool: acme\nsettings: {ruleset: 99}\nkits:\n  B: {components: {C: 1}}\n  E: {components: {E: 1}}\n")[0]
-	problems, err := catalogue.Refusals("acme", f.state.Catalogue("acme"), f.compare(p, false))
+	problems, err := catalogue.Refusals(f.state.Catalogue("acme"), f.compare(p, false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +190,7 @@ func TestAnyCatalogueIsReachedAndThenRested(t *testing.T) {
 			}
 			p := &catalogue.Pool{ID: "acme", Entries: []catalogue.Entry{{Event: e}}, Sections: map[record.EventKind]bool{e.Kind(): true}}
 			changes := f.compare(p, true)
-			if refused, err := catalogue.Refusals("acme", f.state.Catalogue("acme"), changes); err != nil || len(refused) > 0 {
+			if refused, err := catalogue.Refusals(f.state.Catalogue("acme"), changes); err != nil || len(refused) > 0 {
 				continue
 			}
 			f.apply(p, true)

@@ -11,11 +11,8 @@ import (
 
 // Refusals returns what the engine would refuse of the changes, so that nothing is sent that would come to nothing: inForce is what
 // [engine.State.Catalogue] says of the pool. The engine itself is asked, on a pool that holds no stock.
-func Refusals(pool string, inForce []record.Event, changes []Change) ([]document.Problem, error) {
-	a := asker{state: engine.NewState(), pool: pool}
-	if err := a.state.LoadPool(pool, nil); err != nil {
-		return nil, err
-	}
+func Refusals(inForce []record.Event, changes []Change) ([]document.Problem, error) {
+	a := asker{state: engine.NewState()}
 	for i := range inForce {
 		if asked(&inForce[i]) {
 			if _, err := a.ask(&inForce[i]); err != nil {
@@ -49,7 +46,6 @@ func asked(e *record.Event) bool { return e.Kind() == record.KindKit || e.Kind()
 
 type asker struct {
 	state   *engine.State
-	pool    string
 	changes engine.Changes
 	entries int64
 }
@@ -57,12 +53,8 @@ type asker struct {
 // ask folds an event and returns why it is refused, "" if it is not.
 func (a *asker) ask(e *record.Event) (string, error) {
 	entry := record.JournalEntry{Event: *e}
-	for missing := a.state.Missing(nil, &entry); len(missing) > 0; missing = a.state.Missing(nil, &entry) {
-		for _, key := range missing {
-			if err := a.state.Load(key, nil); err != nil {
-				return "", err
-			}
-		}
+	if err := a.state.LoadNew(&entry); err != nil {
+		return "", err
 	}
 	if err := a.state.Apply(stock.VersionAt(0, a.entries), &entry, &a.changes); err != nil {
 		return "", fmt.Errorf("ask the engine: %w", err)
