@@ -32,7 +32,7 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
   shelfwire stock acme SHIRT`)
 	app.Group(root,
 		demoCommand(sh), runCommand(sh), topicsCommand(sh), migrateCommand(sh), configCommand(sh),
-		sendCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh),
+		sendCommand(sh), applyCommand(sh), importCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh), shadowCommand(sh),
 	)
 	return app.Execute(ctx, root, args, env)
 }

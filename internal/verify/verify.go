@@ -21,8 +21,7 @@ import (
 
 // A Log gives the topics to read. It is safe for concurrent use.
 type Log interface {
-	// Open starts to read a partition at offset from.
-	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+	Opener
 	// TopicID returns the id that the topic got when it was created.
 	TopicID(ctx context.Context, t stream.Topic) (string, error)
 	// Partitions returns how many partitions the topic has.
@@ -57,6 +56,8 @@ type Progress struct {
 	Step        string // rows, outputs, fold, history
 	Done, Total int64  // of the step; Total 0: not known
 }
+
+const defaultQuiet = 5 * time.Second
 
 // Deps is what Run reads.
 type Deps struct {
@@ -105,9 +106,6 @@ func (r *Report) differs(where, key, what, note string) {
 func Run(ctx context.Context, cfg Config, deps Deps) (Report, error) {
 	if cfg.HistoryWait == 0 {
 		cfg.HistoryWait = 30 * time.Second
-	}
-	if cfg.Quiet == 0 {
-		cfg.Quiet = 5 * time.Second
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
@@ -222,16 +220,32 @@ func (v *verification) wanted(pool string) bool { return v.cfg.Pool == "" || v.c
 
 // each reads the records of a partition from its start up to end.
 func (v *verification) each(ctx context.Context, p stream.Partition, b stream.Bounds, f func(r *stream.Record) error) error {
+	return EachRecord(ctx, v.deps.Log, p, b, v.cfg.Quiet, f)
+}
+
+// An Opener opens partitions to read.
+type Opener interface {
+	// Open starts to read a partition at offset from.
+	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+}
+
+// EachRecord calls f with the records of a partition from the start of the bounds up to their end, which must not lie beyond the
+// partition's. quiet is how long a topic may give nothing before its end is believed; 0 is 5 s. It only matters where the last records
+// were removed, and a journal that gives nothing before its end is an error.
+func EachRecord(ctx context.Context, log Opener, p stream.Partition, b stream.Bounds, quiet time.Duration, f func(r *stream.Record) error) error {
 	if b.Start >= b.End {
 		return nil
 	}
-	reader, err := v.deps.Log.Open(ctx, p, b.Start)
+	if quiet == 0 {
+		quiet = defaultQuiet
+	}
+	reader, err := log.Open(ctx, p, b.Start)
 	if err != nil {
 		return fmt.Errorf("open %s/%d: %w", p.Topic, p.ID, err)
 	}
 	defer reader.Close()
 	for next := b.Start; next < b.End; {
-		waiting, cancel := context.WithTimeout(ctx, v.cfg.Quiet)
+		waiting, cancel := context.WithTimeout(ctx, quiet)
 		records, err := reader.Read(waiting)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && p.Topic != stream.Journal {
