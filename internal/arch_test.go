@@ -45,6 +45,7 @@ var layerOf = map[string]layer{
 	"engine":     pure,
 	"dispatch":   pure,
 	"output":     pure,
+	"replay":     pure,
 	"signature":  pure,
 
 	"ingest":    stage,
@@ -53,6 +54,7 @@ var layerOf = map[string]layer{
 	"history":   stage,
 	"auditview": stage,
 	"verify":    stage,
+	"snapshot":  stage,
 
 	"kafka":        adapter,
 	"redisstore":   adapter,
@@ -80,6 +82,7 @@ var rankOf = map[string]int{
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2,
 	"engine": 3, "dispatch": 3,
 	"output": 4,
+	"replay": 5,
 }
 
 // wholeNumbers are the pure packages that must not even name a floating-point type.

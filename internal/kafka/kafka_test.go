@@ -413,3 +413,18 @@ func TestMembersNeverShareAPartition(t *testing.T) {
 	await("the second has left")
 	third()
 }
+
+func TestRecordsBeforeAnOffsetAreDeleted(t *testing.T) {
+	c, _ := start(t)
+	produce(t, c, 0, strings.Split("0123456789", "")...)
+	p := stream.Partition{Topic: stream.Journal, ID: 0}
+	if err := c.DeleteBefore(t.Context(), p, 7); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := c.Bounds(t.Context(), p); err != nil || b != (stream.Bounds{Start: 7, End: 10}) {
+		t.Errorf("Bounds() = %v, %v, want 7 to 10", b, err)
+	}
+	if err := c.DeleteBefore(t.Context(), p, 11); err == nil {
+		t.Error("DeleteBefore() an offset beyond the end says nothing")
+	}
+}
