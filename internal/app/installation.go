@@ -14,6 +14,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/config"
 	"github.com/shelfwire/shelfwire/internal/embedded"
 	"github.com/shelfwire/shelfwire/internal/kafka"
+	"github.com/shelfwire/shelfwire/internal/litestore"
 	"github.com/shelfwire/shelfwire/internal/redisstore"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
@@ -34,10 +35,11 @@ type Installation struct {
 	lock    *dirLock         // held where the embedded parts are this process's
 	servers *embedded.Server // likewise
 
-	cluster *kafka.Cluster
-	store   *redisstore.Store
-	history History
-	closers []func() error // in the order of opening
+	cluster   *kafka.Cluster
+	store     *redisstore.Store
+	history   History
+	toldState *litestore.Told // of an embedded installation
+	closers   []func() error  // in the order of opening
 }
 
 // Open makes ready to run stages: on the real servers, where addresses are set, or else on embedded parts that it starts
@@ -57,7 +59,14 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Installati
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	return openEmbedded(ctx, cfg, log, dir, lock)
+	inst, err := openEmbedded(ctx, cfg, log, dir, lock)
+	if err != nil {
+		return nil, err
+	}
+	if err := inst.loadState(ctx); err != nil {
+		return nil, errors.Join(err, inst.Close())
+	}
+	return inst, nil
 }
 
 // openEmbedded starts the embedded parts in dir and owns the lock.
@@ -110,11 +119,13 @@ func dataDir(cfg *config.Config) string {
 // A Need says which servers a command works on.
 type Need uint8
 
-// What a command may need: the log (Kafka), the hot state (Redis), the past (ClickHouse, or the embedded history).
+// What a command may need: the log (Kafka), the hot state (Redis), the past (ClickHouse, or the embedded history), or a hot state that
+// it is going to write, for which no stage needs to catch up.
 const (
 	Log Need = 1 << iota
 	State
 	Past
+	NewState
 )
 
 // needServers names the addresses that are missing.
@@ -126,7 +137,7 @@ func needServers(cfg *config.Config, need Need) error {
 		}
 	}
 	missing(Log, "kafka.brokers", "SHELFWIRE_KAFKA_BROKERS", cfg.Kafka.Brokers)
-	missing(State, "redis.addresses", "SHELFWIRE_REDIS_ADDRESSES", cfg.Redis.Addresses)
+	missing(State|NewState, "redis.addresses", "SHELFWIRE_REDIS_ADDRESSES", cfg.Redis.Addresses)
 	missing(Past, "clickhouse.addresses", "SHELFWIRE_CLICKHOUSE_ADDRESSES", cfg.ClickHouse.Addresses)
 	return errors.Join(problems...)
 }

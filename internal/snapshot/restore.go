@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -115,4 +116,24 @@ func sameLast(ctx context.Context, log Log, p stream.Partition, at stream.Positi
 	}
 	_, err = behindLast(records, at)
 	return err
+}
+
+// Install copies a snapshot to another path, whole or not at all, with the positions that Restore returned for it.
+func Install(path, to string, positions []stream.Position) error {
+	f, err := Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return create(to, func(out io.Writer) error {
+		w := newWriter(out, len(positions))
+		for id, at := range positions {
+			rows, err := f.load(int32(id))
+			if err != nil {
+				return err
+			}
+			w.partition(int32(id), at, rows)
+		}
+		return w.close(out)
+	})
 }
