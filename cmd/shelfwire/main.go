@@ -31,7 +31,7 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
   shelfwire tail availability --from start --until-end
   shelfwire stock acme SHIRT`)
 	app.Group(root,
-		demoCommand(sh), runCommand(sh), topicsCommand(sh), migrateCommand(sh), configCommand(sh),
+		demoCommand(sh), runCommand(sh), topicsCommand(sh), originsCommand(sh), migrateCommand(sh), configCommand(sh),
 		sendCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh),
 		snapshotCommand(sh), restoreCommand(sh),
 	)

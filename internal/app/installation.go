@@ -83,7 +83,7 @@ func openEmbedded(ctx context.Context, cfg config.Config, log *slog.Logger, dir 
 	inst.servers = servers
 	inst.onClose(func() error { servers.Close(); return nil })
 	inst.useEmbedded(servers.KafkaAddresses(), []string{servers.RedisAddress()})
-	if err := inst.applyEmbeddedTopics(ctx); err != nil {
+	if _, err := inst.ApplyTopics(ctx); err != nil {
 		return nil, errors.Join(err, inst.Close())
 	}
 	return inst, nil
@@ -100,12 +100,49 @@ func (inst *Installation) useEmbedded(brokers, redis []string) {
 	}
 }
 
-func (inst *Installation) applyEmbeddedTopics(ctx context.Context) error {
+// ApplyTopics makes the topics that are missing, checks the others, and returns those that were made. As long as nothing was ever
+// journalled, what the inputs hold is new, so ingest may begin with it. Later a person has to say so.
+func (inst *Installation) ApplyTopics(ctx context.Context) ([]stream.Topic, error) {
+	cluster, err := inst.Cluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made, err := cluster.ApplyTopics(ctx, inst.Layout())
+	if err != nil {
+		return made, err
+	}
+	n, err := cluster.Partitions(ctx, stream.Journal)
+	if err != nil {
+		return made, err
+	}
+	for id := range n {
+		b, err := cluster.Bounds(ctx, stream.Partition{Topic: stream.Journal, ID: id})
+		if err != nil || b.End > 0 {
+			return made, err
+		}
+	}
+	for _, t := range stream.Inputs() {
+		known, err := cluster.Committed(ctx, string(Ingest), t)
+		if err == nil && len(known) == 0 {
+			err = cluster.Accept(ctx, string(Ingest), t, false)
+		}
+		if err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// AcceptOrigin lets ingest begin with an input topic as it is now, from its first record or (atEnd) with what comes from now on.
+func (inst *Installation) AcceptOrigin(ctx context.Context, t stream.Topic, atEnd bool) error {
 	cluster, err := inst.Cluster(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = cluster.ApplyTopics(ctx, inst.Layout())
+	err = cluster.Accept(ctx, string(Ingest), t, atEnd)
+	if errors.Is(err, kafka.ErrAtWork) {
+		return fmt.Errorf("%w: stop ingest first (one that was stopped or killed counts for its session's time, ten seconds)", err)
+	}
 	return err
 }
 

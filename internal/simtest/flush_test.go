@@ -85,9 +85,17 @@ func TestRedisFlushedBehindATrimmedJournal(t *testing.T) {
 	in := newInstallation(t)
 	l := writeLoad(t, flushMovements, 8)
 	allocator := in.folding(l)
+	in.must("verify") // so that the history has what is deleted now
+	in.wait("the group's offsets are as far as Redis", time.Minute, func() (bool, error) {
+		offsets, err := in.servers.kafka.FetchOffsets(t.Context(), in.name+".allocator")
+		var sum int64
+		for _, o := range offsets[in.name+".journal"] {
+			sum += max(0, o.At)
+		}
+		return sum == in.servers.folded(), err
+	})
 	file := filepath.Join(t.TempDir(), "snapshot")
 	in.t.Logf("snapshot: %s", in.must("snapshot", file))
-	in.must("verify") // so that the history has what is deleted now
 	in.servers.trimJournal()
 	in.servers.flush()
 
