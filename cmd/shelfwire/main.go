@@ -33,7 +33,7 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
 	app.Group(root,
 		demoCommand(sh), runCommand(sh), topicsCommand(sh), originsCommand(sh), migrateCommand(sh), configCommand(sh),
 		sendCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh),
-		snapshotCommand(sh), restoreCommand(sh),
+		snapshotCommand(sh), restoreCommand(sh), rejectionsCommand(sh),
 	)
 	return app.Execute(ctx, root, args, env)
 }
