@@ -45,6 +45,7 @@ var layerOf = map[string]layer{
 	"engine":     pure,
 	"dispatch":   pure,
 	"output":     pure,
+	"replay":     pure,
 	"signature":  pure,
 	"document":   pure,
 	"catalogue":  pure,
@@ -57,6 +58,7 @@ var layerOf = map[string]layer{
 	"history":   stage,
 	"auditview": stage,
 	"verify":    stage,
+	"snapshot":  stage,
 
 	"kafka":        adapter,
 	"redisstore":   adapter,
@@ -84,7 +86,7 @@ var rankOf = map[string]int{
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2, "document": 2,
 	"engine": 3, "dispatch": 3, "mapping": 3,
 	"output": 4, "catalogue": 4,
-	"shadow": 5,
+	"shadow": 5, "replay": 5,
 }
 
 // wholeNumbers are the pure packages that must not even name a floating-point type.

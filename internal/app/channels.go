@@ -47,18 +47,27 @@ func (b *builder) addPublisher(ctx context.Context) error {
 // told returns the told state: in Redis, or, since an embedded one forgets, in the data directory of an embedded installation.
 func (inst *Installation) told(ctx context.Context) (publisher.ToldStore, error) {
 	if inst.dir != "" {
-		t, err := litestore.OpenTold(ctx, inst.dir)
-		if err != nil {
-			return nil, err
-		}
-		inst.onClose(t.Close)
-		return t, nil
+		return inst.toldFile(ctx)
 	}
 	store, err := inst.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return store.Told(), nil
+}
+
+// toldFile returns the told state of an embedded installation.
+func (inst *Installation) toldFile(ctx context.Context) (*litestore.Told, error) {
+	if inst.toldState != nil {
+		return inst.toldState, nil
+	}
+	t, err := litestore.OpenTold(ctx, inst.dir)
+	if err != nil {
+		return nil, err
+	}
+	inst.toldState = t
+	inst.onClose(t.Close)
+	return t, nil
 }
 
 // connect returns the connector of a channel from the end points in the configuration.
