@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -76,11 +77,13 @@ func item(i int) publisher.Item {
 // row sets an item from one level to another. A connector that does not compare leaves base alone.
 func (c Channel) row(i int, base, value stock.Quantity) publisher.Row {
 	r := publisher.Row{Item: item(i), Quantity: value, Version: stock.Version(100 + i), At: 1_700_000_000_000_000}
-	if c.Connector.Traits().CompareAndSet {
+	if c.compares() {
 		r.Compare = &base
 	}
 	return r
 }
+
+func (c Channel) compares() bool { return c.Connector.Traits().Access == dispatch.Comparing }
 
 func (c Channel) set(t *testing.T, key string, rows ...publisher.Row) (publisher.Reply, error) {
 	t.Helper()
@@ -153,19 +156,20 @@ func fullBatch(t *testing.T, c Channel) {
 	for i := range n {
 		c.wantLevel(t, i, stock.Quantity(i+2))
 	}
-	if !c.Connector.Traits().CompareAndSet {
+	if !c.compares() {
 		return
 	}
 	items := make([]publisher.Item, n)
 	for i := range n {
 		items[i] = item(i)
 	}
-	levels, err := c.Connector.Read(t.Context(), items)
+	reading, err := c.Connector.Read(t.Context(), items)
+	levels := reading.Levels
 	if err != nil || len(levels) != n {
 		t.Fatalf("Read() of %d items = %d levels, %v", n, len(levels), err)
 	}
 	for i, l := range levels {
-		if l == nil || *l != stock.Quantity(i+2) {
+		if l := l.Quantity; l == nil || *l != stock.Quantity(i+2) {
 			t.Fatalf("level %d = %v, want %d", i, l, i+2)
 		}
 	}
@@ -186,7 +190,7 @@ func unknownItem(t *testing.T, c Channel) {
 }
 
 func stale(t *testing.T, c Channel) {
-	if !c.Connector.Traits().CompareAndSet {
+	if !c.compares() {
 		return // it compares nothing
 	}
 	c.Put(item(0), 5)
@@ -203,16 +207,22 @@ func stale(t *testing.T, c Channel) {
 func reads(t *testing.T, c Channel) {
 	c.Put(item(0), 5)
 	c.Put(item(2), 0)
-	levels, err := c.Connector.Read(t.Context(), []publisher.Item{item(2), item(1), item(0)})
-	if !c.Connector.Traits().CompareAndSet {
+	reading, err := c.Connector.Read(t.Context(), []publisher.Item{item(2), item(1), item(0)})
+	if !c.compares() {
 		wantClass(t, err, publisher.Refused)
 		return
 	}
+	levels := reading.Levels
 	if err != nil || len(levels) != 3 {
 		t.Fatalf("Read() = %v, %v", levels, err)
 	}
-	if levels[0] == nil || *levels[0] != 0 || levels[1] != nil || levels[2] == nil || *levels[2] != 5 {
-		t.Errorf("Read() = %v, want 0, nil, 5", levels)
+	for i, want := range []stock.Quantity{0, -1, 5} {
+		if q := levels[i].Quantity; (q == nil) != (want < 0) || q != nil && *q != want {
+			t.Errorf("level %d = %+v, want %d (−1: none)", i, levels[i], want)
+		}
+	}
+	if levels[1].Reason == "" {
+		t.Error("the item that is not there has no reason")
 	}
 }
 
@@ -225,7 +235,7 @@ func sameKey(t *testing.T, c Channel) {
 		t.Errorf("outcomes %v and %v, want applied twice", first[0].Outcome, again[0].Outcome)
 	}
 	c.wantLevel(t, 0, 3) // the sale stands
-	if !c.Connector.Traits().CompareAndSet {
+	if !c.compares() {
 		return
 	}
 	refused := c.mustSet(t, "k2", c.row(0, 5, 4))
