@@ -107,6 +107,21 @@ type Level struct {
 	Reason   string
 }
 
+// An OrderSource is a connector that tells its channel's orders as well.
+type OrderSource interface {
+	// Orders returns a page of the orders that changed from since on and before until, whatever their status; page is the former
+	// page's Next, "" for the first. An order may come twice, and one that changed at a bound may be left out. Pool, Channel and
+	// ReadAt are the caller's to set. Every order is whole, and holds nothing personal. Its errors are as those of Set.
+	Orders(ctx context.Context, since, until stock.Instant, page string) (OrderPage, error)
+}
+
+// An OrderPage is a part of a channel's orders.
+type OrderPage struct {
+	Orders    []record.Order
+	Next      string     // of the next page; "": there is none
+	Allowance *Allowance // nil: it did not say
+}
+
 // An Item names a listing to its channel.
 type Item struct{ SKU, Location, ChannelItem string }
 
