@@ -7,6 +7,7 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/channel"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
+	"github.com/shelfwire/shelfwire/internal/channel/shopify"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
 	"github.com/shelfwire/shelfwire/internal/litestore"
 	"github.com/shelfwire/shelfwire/internal/publisher"
@@ -76,7 +77,7 @@ func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error
 	if !ok {
 		return nil, publisher.ErrNoEndpoint
 	}
-	endpoint := channel.Endpoint{URL: e.URL, Token: e.Token.Reveal(), Timeout: e.Timeout, AllowPrivate: e.AllowPrivate}
+	endpoint := channel.Endpoint{URL: e.URL, Token: e.Token.Reveal(), ClientID: e.ClientID, Timeout: e.Timeout, AllowPrivate: e.AllowPrivate}
 	for _, s := range e.Secrets {
 		endpoint.Secrets = append(endpoint.Secrets, s.Reveal())
 	}
@@ -87,8 +88,10 @@ func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error
 		connector, err = webhook.New(c.Pool, c.Channel, endpoint, time.Now)
 	case shop.Vendor:
 		connector, err = shop.New(endpoint)
+	case shopify.Vendor:
+		connector, err = shopify.New(endpoint, time.Now)
 	default:
-		err = fmt.Errorf("no connector for vendor %q (there are %s and %s)", c.Vendor, webhook.Vendor, shop.Vendor)
+		err = fmt.Errorf("no connector for vendor %q (there are %s, %s and %s)", c.Vendor, shopify.Vendor, webhook.Vendor, shop.Vendor)
 	}
 	if err != nil {
 		return nil, err
