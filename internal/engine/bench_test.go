@@ -31,20 +31,36 @@ func BenchmarkMovements(b *testing.B) {
 				n++
 			}
 			b.ReportMetric(float64(b.Elapsed())/float64(n)/bare, "x-bare-map")
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "movements/s")
 		})
 	}
 }
 
-// BenchmarkOrders folds orders of three lines, each of which the best outlet can serve: their first snapshot, and in turn the
-// despatch of each.
+// BenchmarkOrders folds orders of three lines: their first snapshot where one outlet can serve all, where two are needed, and in turn
+// with the despatch of each.
 func BenchmarkOrders(b *testing.B) {
-	for _, despatched := range []bool{false, true} {
-		b.Run(fmt.Sprintf("despatched=%v", despatched), func(b *testing.B) {
+	for _, kind := range []struct {
+		name              string
+		split, despatched bool
+	}{{"one outlet", false, false}, {"two outlets", true, false}, {"despatched", false, true}} {
+		b.Run(kind.name, func(b *testing.B) {
 			f := newBenchFold(b, 3)
 			r := rand.New(rand.NewPCG(2, 2))
 			for i := range benchSKUs {
+				if kind.split { // of every other SKU only the second outlet has any
+					for o := range benchOutlets {
+						m := &record.Movement{
+							Pool: "p", Outlet: fmt.Sprintf("OUTLET-%02d", o), SKU: benchSKU(i), Kind: stock.Count, OccurredAt: journalStart,
+						}
+						if o == i%2 {
+							m.Quantity = 1_000_000_000
+						}
+						f.fold(b, &record.JournalEntry{EntryTime: journalStart, Event: record.Event{Movement: m}})
+					}
+					continue
+				}
 				f.fold(b, &record.JournalEntry{EntryTime: journalStart, Event: record.Event{Movement: &record.Movement{
-					Pool: "p", Outlet: "OUTLET-00", SKU: fmt.Sprintf("SKU-%07d", i), Kind: stock.Receipt, Quantity: 1_000_000, OccurredAt: journalStart,
+					Pool: "p", Outlet: "OUTLET-00", SKU: benchSKU(i), Kind: stock.Receipt, Quantity: 1_000_000, OccurredAt: journalStart,
 				}}})
 			}
 			b.ReportAllocs()
@@ -58,19 +74,22 @@ func BenchmarkOrders(b *testing.B) {
 				despatch := &record.Fulfilment{
 					Pool: "p", Channel: order.Channel, OrderID: order.OrderID, FulfilmentID: "f", ReportedBy: record.Warehouse, ShippedAt: now,
 				}
-				for _, id := range []string{"1", "2", "3"} {
-					m := f.movements[r.IntN(len(f.movements))].Event.Movement
-					order.Lines = append(order.Lines, record.OrderLine{LineID: id, SKU: m.SKU, Quantity: 1})
+				for i, id := range []string{"1", "2", "3"} {
+					sku := benchSKU(r.IntN(benchSKUs/2)*2 + i%2)
+					order.Lines = append(order.Lines, record.OrderLine{LineID: id, SKU: sku, Quantity: 1})
 					despatch.Lines = append(despatch.Lines, record.FulfilmentLine{LineID: id, Quantity: 1})
 				}
 				f.fold(b, &record.JournalEntry{Event: record.Event{Order: order}, EntryTime: now})
-				if despatched {
+				if kind.despatched {
 					f.fold(b, &record.JournalEntry{Event: record.Event{Fulfilment: despatch}, EntryTime: now})
 				}
 			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "orders/s")
 		})
 	}
 }
+
+func benchSKU(i int) string { return fmt.Sprintf("SKU-%07d", i) }
 
 type benchFold struct {
 	state     *engine.State
@@ -101,7 +120,7 @@ func newBenchFold(b *testing.B, channels int) *benchFold {
 	}
 	skus := make([]string, benchSKUs)
 	for i := range skus {
-		skus[i] = fmt.Sprintf("SKU-%07d", i)
+		skus[i] = benchSKU(i)
 		for c := range channels {
 			apply(record.Event{Listing: &record.Listing{
 				Pool: "p", Channel: fmt.Sprintf("channel-%d", c), SKU: skus[i], OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant,
