@@ -31,6 +31,15 @@ test: ## Unit tests; no network, with the race detector where a C compiler is fo
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
 
+# Linux runs programs for 386 on amd64; elsewhere there is nothing to compare.
+.PHONY: test-386
+test-386: ## The engine's scenarios and recorded journals as a 32-bit program: the same values on any machine
+	@if [ "$$(go env GOOS)/$$(go env GOARCH)" = linux/amd64 ]; then \
+	  GOARCH=386 CGO_ENABLED=0 go test -run 'TestScenarios|TestRecordedJournals|TestGolden' ./internal/engine ./internal/allocation; \
+	else \
+	  echo 'test-386: only on linux/amd64'; \
+	fi
+
 # Servers that no variable names are started in containers, once for all packages.
 .PHONY: test-integration
 test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
@@ -79,19 +88,20 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench-unit: ## Benchmarks beside the code: BENCH (.), BENCHTIME (1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
-# The end-to-end benchmark is the program in benchmarks/; it reads the same addresses as the integration tests.
+# The end-to-end benchmarks are the programs in benchmarks/; they read the same addresses as the integration tests. Latency comes
+# first, while the servers are at rest.
 .PHONY: bench
-bench: bench-unit ## All benchmarks; the end-to-end one where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
+bench: bench-unit ## All benchmarks; those from end to end where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
 	@if [ -n "$${SHELFWIRE_TEST_KAFKA:-}" ] && [ -n "$${SHELFWIRE_TEST_REDIS:-}" ]; then \
-	  echo 'go run ./benchmarks/allocator'; go run ./benchmarks/allocator; \
+	  for program in latency allocator; do echo "go run ./benchmarks/$$program"; go run ./benchmarks/$$program; done; \
 	else \
-	  echo 'bench: without the end-to-end benchmark: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
+	  echo 'bench: without the end-to-end benchmarks: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
 	fi
 
 .PHONY: ci
 ci: FUZZTIME = 5s
 ci: BENCHTIME = 1x
-ci: lint vet verify-generated test fuzz bench-unit ## Everything that needs no server, as CI runs it
+ci: lint vet verify-generated test test-386 fuzz bench-unit ## Everything that needs no server, as CI runs it
 
 # The linters and the test servers have modules of their own; protoc-gen-go comes from the main module, so that the generated code
 # always fits the Protobuf runtime that is linked.

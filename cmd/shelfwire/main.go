@@ -31,8 +31,9 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
   shelfwire tail availability --from start --until-end
   shelfwire stock acme SHIRT`)
 	app.Group(root,
-		demoCommand(sh), runCommand(sh), topicsCommand(sh), migrateCommand(sh), configCommand(sh),
-		sendCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh),
+		demoCommand(sh), runCommand(sh), topicsCommand(sh), originsCommand(sh), migrateCommand(sh), configCommand(sh),
+		sendCommand(sh), applyCommand(sh), importCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh),
+		verifyCommand(sh), shadowCommand(sh), snapshotCommand(sh), restoreCommand(sh), rejectionsCommand(sh),
 	)
 	return app.Execute(ctx, root, args, env)
 }

@@ -67,14 +67,10 @@ func isInput(t stream.Topic) bool {
 }
 
 func send(ctx context.Context, sh *app.Shell, inst *app.Installation, in io.Reader, topic stream.Topic) error {
-	if err := inst.NeedTopic(ctx, topic); err != nil {
-		return err
-	}
-	producer, err := inst.Producer(ctx)
+	s, err := openSender(ctx, sh, inst, topic)
 	if err != nil {
 		return err
 	}
-	s := sender{topic: topic, out: producer, stderr: sh.Stderr, progress: newProgress(sh.Stderr, "events")}
 	err = s.sendAll(ctx, in)
 	s.progress.clear()
 	switch {
@@ -109,6 +105,18 @@ type sender struct {
 	arena []byte // what the batch's slices point into
 }
 
+// openSender returns a sender to a topic, which must be there.
+func openSender(ctx context.Context, sh *app.Shell, inst *app.Installation, topic stream.Topic) (*sender, error) {
+	if err := inst.NeedTopic(ctx, topic); err != nil {
+		return nil, err
+	}
+	producer, err := inst.Producer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sender{topic: topic, out: producer, stderr: sh.Stderr, progress: newProgress(sh.Stderr, "events")}, nil
+}
+
 // sendAll sends every line of in that is an event and reports the others.
 func (s *sender) sendAll(ctx context.Context, in io.Reader) error {
 	lines := newLineReader(in)
@@ -135,17 +143,19 @@ func (s *sender) sendAll(ctx context.Context, in io.Reader) error {
 			s.report(lines.number, errors.New("mark: goes to the topic orders only, behind the orders that it covers"))
 			continue
 		}
-		if len(s.batch) == sendBatchEvents || len(s.arena)+len(line) > sendBatchBytes {
-			if err := s.flush(ctx); err != nil {
-				return err
-			}
+		if err := s.add(ctx, event.PoolID(), line); err != nil {
+			return err
 		}
-		s.add(event.PoolID(), line)
 	}
 }
 
-// add copies an event into the batch.
-func (s *sender) add(pool string, line []byte) {
+// add copies an event into the batch, and sends the batch before where it is full.
+func (s *sender) add(ctx context.Context, pool string, line []byte) error {
+	if len(s.batch) == sendBatchEvents || len(s.arena)+len(line) > sendBatchBytes {
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+	}
 	start := len(s.arena)
 	s.arena = append(s.arena, pool...)
 	middle := len(s.arena)
@@ -154,6 +164,7 @@ func (s *sender) add(pool string, line []byte) {
 		Topic: s.topic, Partition: stream.Any,
 		Key: s.arena[start:middle:middle], Value: s.arena[middle:len(s.arena):len(s.arena)],
 	})
+	return nil
 }
 
 // flush writes the batch and waits for every acknowledgement.

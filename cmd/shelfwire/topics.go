@@ -18,11 +18,7 @@ that exist. A topic that differs is named with what to do; it is never changed.`
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return sh.With(cmd.Context(), app.Log, func(inst *app.Installation) error {
-				cluster, err := inst.Cluster(cmd.Context())
-				if err != nil {
-					return err
-				}
-				made, err := cluster.ApplyTopics(cmd.Context(), inst.Layout())
+				made, err := inst.ApplyTopics(cmd.Context())
 				for _, t := range made {
 					fmt.Fprintf(sh.Stdout, "made %s%s\n", inst.Config.TopicPrefix, t)
 				}

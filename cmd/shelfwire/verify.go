@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shelfwire/shelfwire/internal/app"
+	"github.com/shelfwire/shelfwire/internal/snapshot"
 	"github.com/shelfwire/shelfwire/internal/verify"
 )
 
 func verifyCommand(sh *app.Shell) *cobra.Command {
-	var pool string
+	var pool, base string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -19,31 +20,44 @@ func verifyCommand(sh *app.Shell) *cobra.Command {
 		Long: `Folds the journal again from its first entry and compares what comes out with what is there: every row in Redis, every
 record of the output topics, and the newest rows of the history. It only reads, and may run beside a pipeline at work.
 
+Where the journal's first entries are gone it begins with a snapshot: the one of --snapshot, or an embedded installation's own.
+
 The status is 1 where something differs. Each difference is a line (the first 100 are printed).`,
 		Example: `  shelfwire verify
   shelfwire verify --pool acme --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return sh.With(cmd.Context(), app.Log|app.State|app.Past, func(inst *app.Installation) error {
-				return runVerify(cmd.Context(), sh, inst, pool, asJSON)
+				return runVerify(cmd.Context(), sh, inst, pool, base, asJSON)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&pool, "pool", "", "only this `POOL`")
+	cmd.Flags().StringVar(&base, "snapshot", "", "begin with the snapshot in `FILE`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"rows":…,"differences":…}`)
 	return cmd
 }
 
-func runVerify(ctx context.Context, sh *app.Shell, inst *app.Installation, pool string, asJSON bool) error {
+func runVerify(ctx context.Context, sh *app.Shell, inst *app.Installation, pool, base string, asJSON bool) error {
+	cfg := verify.Config{Pool: pool}
+	if base != "" {
+		f, err := snapshot.Open(base)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		cfg.Base = f
+	}
 	shown := map[string]*progress{}
 	var last *progress
-	report, err := inst.Verify(ctx, verify.Config{Pool: pool, Progress: func(p verify.Progress) {
+	cfg.Progress = func(p verify.Progress) {
 		if shown[p.Step] == nil {
 			shown[p.Step] = newProgress(sh.Stderr, p.Step)
 		}
 		last = shown[p.Step]
 		last.show(p.Done, p.Total)
-	}})
+	}
+	report, err := inst.Verify(ctx, cfg)
 	if last != nil {
 		last.clear()
 	}

@@ -14,6 +14,8 @@ var (
 	ErrMoved = errors.New("the stored position is not the expected one")
 	// ErrDamaged is returned by a Store that holds something it cannot have written. A person must look.
 	ErrDamaged = errors.New("the store is damaged")
+	// ErrRestoring is returned for a partition whose state is being put back from a copy. It is over when the position is there.
+	ErrRestoring = errors.New("a copy of the state is being put back")
 )
 
 // A Store holds the rows and the position of journal partitions. It is safe for concurrent use.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/channel"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
+	"github.com/shelfwire/shelfwire/internal/channel/shopify"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
 	"github.com/shelfwire/shelfwire/internal/litestore"
 	"github.com/shelfwire/shelfwire/internal/publisher"
@@ -47,12 +48,7 @@ func (b *builder) addPublisher(ctx context.Context) error {
 // told returns the told state: in Redis, or, since an embedded one forgets, in the data directory of an embedded installation.
 func (inst *Installation) told(ctx context.Context) (publisher.ToldStore, error) {
 	if inst.dir != "" {
-		t, err := litestore.OpenTold(ctx, inst.dir)
-		if err != nil {
-			return nil, err
-		}
-		inst.onClose(t.Close)
-		return t, nil
+		return inst.toldFile(ctx)
 	}
 	store, err := inst.Store(ctx)
 	if err != nil {
@@ -61,13 +57,27 @@ func (inst *Installation) told(ctx context.Context) (publisher.ToldStore, error)
 	return store.Told(), nil
 }
 
+// toldFile returns the told state of an embedded installation.
+func (inst *Installation) toldFile(ctx context.Context) (*litestore.Told, error) {
+	if inst.toldState != nil {
+		return inst.toldState, nil
+	}
+	t, err := litestore.OpenTold(ctx, inst.dir)
+	if err != nil {
+		return nil, err
+	}
+	inst.toldState = t
+	inst.onClose(t.Close)
+	return t, nil
+}
+
 // connect returns the connector of a channel from the end points in the configuration.
 func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error) {
 	e, ok := inst.Config.Channels[stream.JoinKey(c.Pool, c.Channel)]
 	if !ok {
 		return nil, publisher.ErrNoEndpoint
 	}
-	endpoint := channel.Endpoint{URL: e.URL, Token: e.Token.Reveal(), Timeout: e.Timeout, AllowPrivate: e.AllowPrivate}
+	endpoint := channel.Endpoint{URL: e.URL, Token: e.Token.Reveal(), ClientID: e.ClientID, Timeout: e.Timeout, AllowPrivate: e.AllowPrivate}
 	for _, s := range e.Secrets {
 		endpoint.Secrets = append(endpoint.Secrets, s.Reveal())
 	}
@@ -78,8 +88,10 @@ func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error
 		connector, err = webhook.New(c.Pool, c.Channel, endpoint, time.Now)
 	case shop.Vendor:
 		connector, err = shop.New(endpoint)
+	case shopify.Vendor:
+		connector, err = shopify.New(endpoint, time.Now)
 	default:
-		err = fmt.Errorf("no connector for vendor %q (there are %s and %s)", c.Vendor, webhook.Vendor, shop.Vendor)
+		err = fmt.Errorf("no connector for vendor %q (there are %s, %s and %s)", c.Vendor, shopify.Vendor, webhook.Vendor, shop.Vendor)
 	}
 	if err != nil {
 		return nil, err

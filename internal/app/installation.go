@@ -14,6 +14,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/config"
 	"github.com/shelfwire/shelfwire/internal/embedded"
 	"github.com/shelfwire/shelfwire/internal/kafka"
+	"github.com/shelfwire/shelfwire/internal/litestore"
 	"github.com/shelfwire/shelfwire/internal/redisstore"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
@@ -34,10 +35,11 @@ type Installation struct {
 	lock    *dirLock         // held where the embedded parts are this process's
 	servers *embedded.Server // likewise
 
-	cluster *kafka.Cluster
-	store   *redisstore.Store
-	history History
-	closers []func() error // in the order of opening
+	cluster   *kafka.Cluster
+	store     *redisstore.Store
+	history   History
+	toldState *litestore.Told // of an embedded installation
+	closers   []func() error  // in the order of opening
 }
 
 // Open makes ready to run stages: on the real servers, where addresses are set, or else on embedded parts that it starts
@@ -57,7 +59,14 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Installati
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	return openEmbedded(ctx, cfg, log, dir, lock)
+	inst, err := openEmbedded(ctx, cfg, log, dir, lock)
+	if err != nil {
+		return nil, err
+	}
+	if err := inst.loadState(ctx); err != nil {
+		return nil, errors.Join(err, inst.Close())
+	}
+	return inst, nil
 }
 
 // openEmbedded starts the embedded parts in dir and owns the lock.
@@ -74,7 +83,7 @@ func openEmbedded(ctx context.Context, cfg config.Config, log *slog.Logger, dir 
 	inst.servers = servers
 	inst.onClose(func() error { servers.Close(); return nil })
 	inst.useEmbedded(servers.KafkaAddresses(), []string{servers.RedisAddress()})
-	if err := inst.applyEmbeddedTopics(ctx); err != nil {
+	if _, err := inst.ApplyTopics(ctx); err != nil {
 		return nil, errors.Join(err, inst.Close())
 	}
 	return inst, nil
@@ -91,12 +100,49 @@ func (inst *Installation) useEmbedded(brokers, redis []string) {
 	}
 }
 
-func (inst *Installation) applyEmbeddedTopics(ctx context.Context) error {
+// ApplyTopics makes the topics that are missing, checks the others, and returns those that were made. As long as nothing was ever
+// journalled, what the inputs hold is new, so ingest may begin with it. Later a person has to say so.
+func (inst *Installation) ApplyTopics(ctx context.Context) ([]stream.Topic, error) {
+	cluster, err := inst.Cluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made, err := cluster.ApplyTopics(ctx, inst.Layout())
+	if err != nil {
+		return made, err
+	}
+	n, err := cluster.Partitions(ctx, stream.Journal)
+	if err != nil {
+		return made, err
+	}
+	for id := range n {
+		b, err := cluster.Bounds(ctx, stream.Partition{Topic: stream.Journal, ID: id})
+		if err != nil || b.End > 0 {
+			return made, err
+		}
+	}
+	for _, t := range stream.Inputs() {
+		known, err := cluster.Committed(ctx, string(Ingest), t)
+		if err == nil && len(known) == 0 {
+			err = cluster.Accept(ctx, string(Ingest), t, false)
+		}
+		if err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// AcceptOrigin lets ingest begin with an input topic as it is now, from its first record or (atEnd) with what comes from now on.
+func (inst *Installation) AcceptOrigin(ctx context.Context, t stream.Topic, atEnd bool) error {
 	cluster, err := inst.Cluster(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = cluster.ApplyTopics(ctx, inst.Layout())
+	err = cluster.Accept(ctx, string(Ingest), t, atEnd)
+	if errors.Is(err, kafka.ErrAtWork) {
+		return fmt.Errorf("%w: stop ingest first (one that was stopped or killed counts for its session's time, ten seconds)", err)
+	}
 	return err
 }
 
@@ -110,11 +156,13 @@ func dataDir(cfg *config.Config) string {
 // A Need says which servers a command works on.
 type Need uint8
 
-// What a command may need: the log (Kafka), the hot state (Redis), the past (ClickHouse, or the embedded history).
+// What a command may need: the log (Kafka), the hot state (Redis), the past (ClickHouse, or the embedded history), or a hot state that
+// it is going to write, for which no stage needs to catch up.
 const (
 	Log Need = 1 << iota
 	State
 	Past
+	NewState
 )
 
 // needServers names the addresses that are missing.
@@ -126,7 +174,7 @@ func needServers(cfg *config.Config, need Need) error {
 		}
 	}
 	missing(Log, "kafka.brokers", "SHELFWIRE_KAFKA_BROKERS", cfg.Kafka.Brokers)
-	missing(State, "redis.addresses", "SHELFWIRE_REDIS_ADDRESSES", cfg.Redis.Addresses)
+	missing(State|NewState, "redis.addresses", "SHELFWIRE_REDIS_ADDRESSES", cfg.Redis.Addresses)
 	missing(Past, "clickhouse.addresses", "SHELFWIRE_CLICKHOUSE_ADDRESSES", cfg.ClickHouse.Addresses)
 	return errors.Join(problems...)
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/kafka"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/redisstore"
+	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
+	"github.com/shelfwire/shelfwire/internal/verify"
 )
 
 // JournalPartition returns the journal partition of a pool, which is the N of its Redis keys. Where brokers are set they say how many
@@ -72,23 +75,69 @@ func (inst *Installation) Stock(ctx context.Context, pool string, skus ...string
 	return counts, nil
 }
 
+// An Order is the present state of an order, with what is kept of it beyond the record.
+type Order struct {
+	record.Allocation
+	engine.OrderDetail
+}
+
 // Order returns the present state of an order.
-func (inst *Installation) Order(ctx context.Context, pool, channel, id string) (record.Allocation, error) {
-	var a record.Allocation
+func (inst *Installation) Order(ctx context.Context, pool, channel, id string) (Order, error) {
+	var o Order
 	state, store, partition, err := inst.loadPool(ctx, pool)
 	if err != nil {
-		return a, err
+		return o, err
 	}
 	value, err := store.ReadOrder(ctx, partition, pool, channel, id)
 	if err != nil {
-		return a, err
+		return o, err
 	}
 	key := engine.RowKey{Table: engine.TableOrders, Pool: pool, ID: engine.OrderID(channel, id)}
 	if err := state.Load(key, value); err != nil {
-		return a, err
+		return o, err
 	}
-	if !state.Allocation(pool, channel, id, &a) {
-		return a, fmt.Errorf("order %q of channel %q in pool %q is not known", id, channel, pool)
+	if !state.Allocation(pool, channel, id, &o.Allocation) {
+		return o, fmt.Errorf("order %q of channel %q in pool %q is not known", id, channel, pool)
 	}
-	return a, nil
+	o.OrderDetail = state.Detail(pool, channel, id)
+	return o, nil
+}
+
+// EntryTimes returns the entry times of those entries of a pool's journal that are still there, by version. Where no log is set it
+// returns none.
+func (inst *Installation) EntryTimes(ctx context.Context, pool string, versions []stock.Version) (map[stock.Version]stock.Instant, error) {
+	times := map[stock.Version]stock.Instant{}
+	if len(inst.Config.Kafka.Brokers) == 0 || len(versions) == 0 {
+		return times, nil
+	}
+	id, err := inst.JournalPartition(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	topics, err := inst.TopicReader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	journal := stream.Partition{Topic: stream.Journal, ID: id}
+	bounds, err := topics.Bounds(ctx, journal)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range versions {
+		if _, known := times[v]; known || v.Offset() < bounds.Start || v.Offset() >= bounds.End {
+			continue
+		}
+		err := verify.EachRecord(ctx, topics, journal, stream.Bounds{Start: v.Offset(), End: v.Offset() + 1}, 0, func(r *stream.Record) error {
+			var e record.JournalEntry
+			if err := codec.DecodeJournalEntry(r.Value, &e); err != nil {
+				return err
+			}
+			times[v] = e.EntryTime
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
 }

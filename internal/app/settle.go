@@ -22,7 +22,14 @@ func startStopped(ctx context.Context, cfg config.Config, log *slog.Logger, dir 
 	if need&(State|Past) == 0 {
 		return inst, nil
 	}
-	if err := inst.catchUp(ctx); err != nil {
+	err = inst.loadState(ctx)
+	if err == nil {
+		err = inst.catchUp(ctx)
+	}
+	if err == nil {
+		err = inst.saveState(ctx) // what the stages have said now is not said again by the next start
+	}
+	if err != nil {
 		return nil, errors.Join(err, inst.Close())
 	}
 	return inst, nil

@@ -74,8 +74,16 @@ func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions)
 		b.endpoints.Ops = urlOf(l)
 		b.actors = append(b.actors, daemon.HTTP("ops", l, daemon.OpsHandler(b.registry, b.ready), inst.Log))
 	}
+	if inst.servers != nil {
+		b.actors = append(b.actors, inst.keeping(saveEvery))
+	}
 	b.actors = append(b.actors, daemon.Actor{Name: "readiness", Run: func(ctx context.Context) error { return b.announce(ctx, o.Ready) }})
-	return daemon.Run(ctx, b.actors...)
+	err = daemon.Run(ctx, b.actors...)
+	if inst.servers != nil {
+		// The stages have ended, and so have their groups, with all that they had done.
+		err = errors.Join(err, inst.saveState(context.WithoutCancel(ctx)))
+	}
+	return err
 }
 
 // A builder collects what runs.

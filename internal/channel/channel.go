@@ -12,8 +12,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,7 +28,9 @@ type Endpoint struct {
 	URL     string
 	Secrets []string // signing secrets, newest first
 	Token   string
-	Timeout time.Duration // of one request; 0: the connector's own
+	// ClientID is the application's, where a token is to be asked for with it and the newest of Secrets.
+	ClientID string
+	Timeout  time.Duration // of one request; 0: the connector's own
 	// AllowPrivate lets the URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool
 }
@@ -40,7 +45,9 @@ const (
 type Client struct {
 	base    string
 	http    *http.Client
-	secrets *strings.Replacer // takes them out of what a channel says
+	secrets atomic.Pointer[strings.Replacer] // takes them out of what a channel says
+	hide    sync.Mutex
+	hidden  []string // what is replaced, with what; guarded by hide
 }
 
 // NewClient returns a client of the endpoint, or an error that names what is wrong with its URL.
@@ -54,15 +61,9 @@ func NewClient(e Endpoint) (*Client, error) {
 		// Looked at when the address is dialled, so that no name can change its mind in between.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
 	}
-	var hidden []string
-	for _, secret := range append([]string{e.Token}, e.Secrets...) {
-		if secret != "" {
-			hidden = append(hidden, secret, "[secret]")
-		}
-	}
-	return &Client{
-		secrets: strings.NewReplacer(hidden...),
-		base:    strings.TrimRight(e.URL, "/"),
+	hidden := append([]string{e.Token}, e.Secrets...)
+	c := &Client{
+		base: strings.TrimRight(e.URL, "/"),
 		http: &http.Client{
 			Transport: &http.Transport{
 				DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
@@ -70,8 +71,28 @@ func NewClient(e Endpoint) (*Client, error) {
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}, nil
+	}
+	c.Hide(hidden...)
+	return c, nil
 }
+
+// Hide keeps further secrets out of what is said of the channel, such as a token that it has issued.
+func (c *Client) Hide(secrets ...string) {
+	c.hide.Lock()
+	defer c.hide.Unlock()
+	for _, s := range secrets {
+		if s != "" {
+			c.hidden = append(c.hidden, s, "[secret]", url.QueryEscape(s), "[secret]")
+		}
+	}
+	if n := len(c.hidden); n > maxHidden { // those of long ago
+		c.hidden = append(c.hidden[:maxHidden/2:maxHidden/2], c.hidden[n-maxHidden/2:]...)
+	}
+	c.secrets.Store(strings.NewReplacer(c.hidden...))
+}
+
+// maxHidden bounds the texts that are replaced; the endpoint's own come first and stay.
+const maxHidden = 128
 
 // errPrivate says that an address may not be dialled.
 var errPrivate = errors.New("the address is private: set the channel's allow_private if that is meant")
@@ -103,41 +124,53 @@ func notPublic() [8]netip.Prefix {
 	}
 }
 
+// A Response is a channel's answer with a status of 2xx.
+type Response struct {
+	Header http.Header
+	Body   []byte
+}
+
 // Do posts the body to the path below the endpoint's URL and returns the answer's body for a 2xx. Every error is a
 // [*publisher.RequestError].
 func (c *Client) Do(ctx context.Context, path string, header http.Header, body []byte) ([]byte, error) {
+	r, err := c.Post(ctx, path, header, body)
+	return r.Body, err
+}
+
+// Post is [Client.Do] for those who look at the answer's header too.
+func (c *Client) Post(ctx context.Context, path string, header http.Header, body []byte) (Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, &publisher.RequestError{Class: publisher.Refused, Reason: "the channel's url makes no request"}
+		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
 	req.Header = header
 	req.GetBody = nil // without it the transport cannot send the body again by itself
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, failed(err)
+		return Response{}, failed(err)
 	}
 	defer resp.Body.Close()
 	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
 	if err != nil {
-		return nil, failed(err)
+		return Response{}, failed(err)
 	}
 	if len(reply) > maxReplyBytes {
-		return nil, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, c.statusError(resp, reply)
+		return Response{}, c.statusError(resp, reply)
 	}
-	return reply, nil
+	return Response{Header: resp.Header, Body: reply}, nil
 }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
-func (c *Client) Reason(said string) string { return shorten(c.secrets.Replace(said)) }
+func (c *Client) Reason(said string) string { return shorten(c.secrets.Load().Replace(said)) }
 
 // failed classes a request without an answer. What was never sent is of unknown outcome as well: sending it again under the
 // same key is right either way.
 func failed(err error) *publisher.RequestError {
 	if errors.Is(err, errPrivate) {
-		return &publisher.RequestError{Class: publisher.Refused, Reason: errPrivate.Error()}
+		return &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: errPrivate.Error()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return &publisher.RequestError{Class: publisher.Timeout, Reason: "no answer in time"}
@@ -157,7 +190,10 @@ func (c *Client) statusError(resp *http.Response, body []byte) *publisher.Reques
 	case code == http.StatusTooManyRequests:
 		e.Class = publisher.Throttled
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		e.Class = publisher.Unauthorised
+		e.Class, e.WholeChannel = publisher.Unauthorised, true
+	case code/100 == 3, slices.Contains([]int{http.StatusPaymentRequired, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusGone, http.StatusLocked}, code): // it is not there, or closed
+		e.WholeChannel = true
 	case code == http.StatusRequestTimeout:
 		e.Class = publisher.Timeout
 	case code >= 500:

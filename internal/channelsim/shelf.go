@@ -165,6 +165,34 @@ func (s *Shelf) Update(p Place, quantity stock.Quantity, compare *stock.Quantity
 	return quantity, true, true
 }
 
+// A Set is one level to be set on condition of the present one.
+type Set struct {
+	Place    Place
+	Quantity stock.Quantity
+	Compare  *stock.Quantity // nil: whatever it is
+}
+
+// UpdateAll sets levels in one step, if every condition holds, and returns which do not. Where it does not hold back, the others are
+// set all the same. A place that was never on sale is put on sale.
+func (s *Shelf) UpdateAll(sets []Set, key string, holdBack bool) (stale []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, set := range sets {
+		if set.Compare != nil && *set.Compare != s.levels[set.Place] {
+			stale = append(stale, i)
+		}
+	}
+	if len(stale) > 0 && holdBack {
+		return stale
+	}
+	for i, set := range sets {
+		if !slices.Contains(stale, i) {
+			s.change(set.Place, set.Quantity, "set", key)
+		}
+	}
+	return stale
+}
+
 // A Fault is what a request meets.
 type Fault uint8
 

@@ -96,6 +96,7 @@ type Channel struct {
 	SecretsFile string   // a file with one secret a line
 	Token       Secret
 	TokenFile   string
+	ClientID    string        // of the application, where a token is asked for with it and the newest secret
 	Timeout     time.Duration // of one request; 0 for the connector's own
 	// AllowPrivate lets URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool

@@ -79,6 +79,7 @@ func channelFields(c *Channel) []field {
 		{"secrets_file", "a file with one secret a line instead", &c.SecretsFile},
 		{"token", "access token", &c.Token},
 		{"token_file", "a file that holds the token instead", &c.TokenFile},
+		{"client_id", "the application's, where access tokens are asked for with it and the newest secret (shopify)", &c.ClientID},
 		{"timeout", "of one request; 0s: what suits the vendor", &c.Timeout},
 		{"allow_private", "the url may lead to loopback or private addresses", &c.AllowPrivate},
 	}

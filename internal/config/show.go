@@ -40,6 +40,7 @@ const referenceChannel = `#  acme/web:                     # pool/channel; a sla
 #    secrets_file: /run/secrets/acme-web     # a file with one secret a line instead
 #    token: ""                   # access token
 #    token_file: ""              # a file that holds the token instead
+#    client_id: ""               # the application's, where access tokens are asked for with it and the newest secret (shopify)
 #    timeout: 0s                 # of one request; 0s: what suits the vendor
 #    allow_private: false        # the url may lead to loopback or private addresses
 `

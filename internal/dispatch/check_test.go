@@ -2,7 +2,9 @@ package dispatch_test
 
 import (
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,6 +59,7 @@ func steps() []event {
 	return []event{
 		{"fold", (*world).fold}, {"send", (*world).send}, {"land", (*world).land}, {"reply", (*world).reply}, {"replay", (*world).replay},
 		{"late", (*world).late}, {"haunt", (*world).haunt}, {"settle", (*world).settle},
+		{"resign", (*world).resign}, {"land late", (*world).landLate},
 	}
 }
 
@@ -83,7 +86,7 @@ func (c *check) walk(w *world, left budget) {
 	}
 	rest := w.clone()
 	pushes, wrong := rest.quiet()
-	if wrong == "" && w.s.CompareAndSet {
+	if wrong == "" && w.s.Access != dispatch.Blind {
 		_, wrong = rest.readBack()
 	}
 	if wrong != "" {
@@ -127,12 +130,29 @@ func TestEveryInterleaving(t *testing.T) {
 		{"shop, a hand that lowers the level", newWorld(shop, 2), 0, budget{sells: 1, receipts: 1, handsDown: 1, polls: 1}},
 		{"shop, a hand that raises the level", newWorld(shop, 2), 0, budget{sells: 1, ownSales: 1, handsUp: 1}},
 		{"shop, under a cap", newWorld(shop, 2), 2, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
+		{"shop, with a floor", floored(newWorld(shop, 3)), 0, budget{sells: 2, ownSales: 2, receipts: 1, polls: 1}},
+		{"site, with a floor", floored(newWorld(site, 3)), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
 		{"shop, first contact", newContact(shop, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
 		{"webhook, sales on both sides", newWorld(webhook, 2), 0, budget{sells: 3, ownSales: 2, receipts: 1, polls: 2}},
 		{"webhook, cancels", newWorld(webhook, 2), 0, budget{sells: 2, restocks: 1, drops: 1, ownSales: 1}},
 		{"webhook, a zero overtakes", newWorld(webhook, 2), 0, budget{sells: 1, ownSales: 2, losses: 2, receipts: 1, polls: 1}},
 		{"webhook, requests given up", newWorld(webhook, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 1, givenUp: 1, polls: 1}},
 		{"webhook, first contact", newContact(webhook, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
+		{"site, sales on both sides", newWorld(site, 2), 0, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
+		{"site, cancels", newWorld(site, 2), 0, budget{sells: 2, restocks: 1, drops: 1, ownSales: 1}},
+		{"site, cancels before the order was seen", newWorld(site, 2), 0, budget{sells: 2, unseenRestocks: 1, unseenDrops: 1, ownSales: 1, polls: 1}},
+		{"site, answers lost", newWorld(site, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 2}},
+		{"site with keys, answers lost", newWorld(keyedSite, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 2}},
+		{"site with keys, requests given up", newWorld(keyedSite, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 1, givenUp: 1, polls: 1}},
+		{"site, a zero overtakes", newWorld(site, 2), 0, budget{sells: 1, ownSales: 2, losses: 2, receipts: 1, polls: 1}},
+		{"site, a hand on the level", newWorld(site, 2), 0, budget{sells: 1, receipts: 1, handsDown: 1, polls: 1}},
+		{"site, under a cap", newWorld(site, 2), 2, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
+		{"site, first contact", newContact(site, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
+		{"feed without keys, answers lost", newWorld(feed, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 2}},
+		{"shop that tells late, sales on both sides", newWorld(lateShop, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 2}},
+		{"shop that tells late, cancels", newWorld(lateShop, 2), 0, budget{sells: 2, restocks: 1, drops: 1, ownSales: 1, polls: 1}},
+		{"site that tells late", newWorld(lateSite, 2), 0, budget{sells: 2, restocks: 1, ownSales: 1, receipts: 1, polls: 1}},
+		{"site that does not lower its level", newWorld(silentSite, 1), 0, budget{sells: 1, restocks: 1, ownSales: 1, receipts: 1, losses: 1}},
 		{"shop that does not lower its level", newWorld(silentShop, 1), 0, budget{sells: 1, restocks: 1, ownSales: 1, receipts: 1, losses: 1}},
 		{"webhook whose shop does not lower its level", newWorld(silentWebhook, 1), 0, budget{sells: 1, restocks: 1, ownSales: 1, receipts: 1, losses: 1}},
 	} {
@@ -154,13 +174,25 @@ func TestEveryInterleaving(t *testing.T) {
 	}
 }
 
+// seeds returns how many random runs to make: usual, or what the environment asks for with SEEDS=.
+func seeds(usual int) int {
+	if n, err := strconv.Atoi(os.Getenv("SEEDS")); err == nil && n > 0 {
+		return n
+	}
+	return usual
+}
+
 // Long random runs: the same properties, with more of everything, and with restarts from what is stored.
 func TestRandomRuns(t *testing.T) {
-	const runs = 3000
+	runs := seeds(3000)
 	for _, tt := range []struct {
 		name     string
 		settings dispatch.Settings
-	}{{"shop", shop}, {"webhook", webhook}, {"shop that does not lower its level", silentShop}, {"webhook whose shop does not", silentWebhook}} {
+	}{
+		{"shop", shop}, {"site", site}, {"site with keys", keyedSite}, {"webhook", webhook}, {"feed without keys", feed},
+		{"shop that tells late", lateShop}, {"site that tells late", lateSite}, {"shop that does not lower its level", silentShop},
+		{"site that does not", silentSite}, {"webhook whose shop does not", silentWebhook},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			moves := append(steps(), event{"restart", (*world).restart})
@@ -176,12 +208,15 @@ func TestRandomRuns(t *testing.T) {
 				} else if q > 0 && random.IntN(3) == 0 {
 					w.top, w.avail = q, q+stock.Quantity(random.IntN(5))
 				}
+				if random.IntN(4) == 0 {
+					w.setFloor(2)
+				}
 				for range 20 + random.IntN(60) {
 					w.decide()
 					moves[random.IntN(len(moves))].do(w)
 				}
 				pushes, wrong := w.quiet()
-				if wrong == "" && tt.settings.CompareAndSet {
+				if wrong == "" && tt.settings.Access != dispatch.Blind {
 					_, wrong = w.readBack()
 				}
 				if wrong != "" {

@@ -21,6 +21,9 @@ type world struct {
 	now stock.Instant
 
 	level, sold, released stock.Quantity // the truth at the channel
+	old, oldNet           stock.Quantity // the level and the net sales when the newest poll began: a late read may tell it
+	readNet               stock.Quantity // the net sales when the newest read sampled the level
+	slipped               stock.Quantity // sold between a read and its set, since the ledger was last sure
 	avail                 stock.Quantity // what the retailer has, less what is folded; may be negative
 	edited                bool           // the level was changed by hand, and nobody has looked since
 	raised                bool           // it was raised by hand: no rule can tell that from a cancel for a while
@@ -43,6 +46,8 @@ type request struct {
 	action         dispatch.Action
 	sold, released stock.Quantity // of the ledger when it left
 	quantity       stock.Quantity // the offer when it left
+	readNet        stock.Quantity // the net sales when the level was read that it goes by
+	slipped        stock.Quantity // the world's when it left, and what was sold since that read
 	landed         bool           // the channel has dealt with its key
 	applied        bool
 	level          stock.Quantity // what a read saw
@@ -52,20 +57,21 @@ type request struct {
 
 // newWorld returns a world at rest: level, told and offer are q.
 func newWorld(s dispatch.Settings, q stock.Quantity) *world {
-	w := &world{s: s, level: q, avail: q, now: 1, l: dispatch.First(1, q, 0, 0)}
+	w := &world{s: s, level: q, old: q, avail: q, now: 1, l: dispatch.First(1, q, 0, 0)}
 	w.l.Lo, w.l.Hi, w.l.Look = q, q, false
 	return w
 }
 
 // newContact returns a world whose channel was never spoken to: it shows level, the offer is q.
 func newContact(s dispatch.Settings, q, level stock.Quantity) *world {
-	return &world{s: s, level: level, avail: q, now: 1, l: dispatch.First(1, q, 0, 0)}
+	return &world{s: s, level: level, old: level, avail: q, now: 1, l: dispatch.First(1, q, 0, 0)}
 }
 
 func (w *world) clone() *world {
 	c := *w
 	c.facts = slices.Clone(w.facts)
 	c.req, c.ghost = copied(w.req), copied(w.ghost)
+	c.l.Earlier = slices.Clone(w.l.Earlier)
 	c.l.Seen, c.l.Open, c.l.Old = copied(w.l.Seen), copied(w.l.Open), copied(w.l.Old)
 	return &c
 }
@@ -85,12 +91,26 @@ func (w *world) offered() stock.Quantity {
 	if w.top > 0 {
 		q = min(q, w.top)
 	}
+	if q < w.l.Floor {
+		return 0
+	}
 	return q
+}
+
+// setFloor lets nothing but zero be shown instead of less than n.
+func (w *world) setFloor(n stock.Quantity) {
+	w.l.Floor = n
+	w.offer(w.l.Sold, w.l.Released)
+}
+
+func floored(w *world) *world {
+	w.setFloor(2)
+	return w
 }
 
 func (w *world) offer(sold, released stock.Quantity) {
 	w.marked = false
-	w.l.Offer(w.s, 1, w.offered(), sold, released)
+	w.l.Offer(w.s, w.now, 1, w.offered(), sold, released)
 }
 
 // What happens to the retailer is folded at once; what happens at the channel is on its way for a while.
@@ -156,6 +176,7 @@ func (w *world) edit(n stock.Quantity) {
 
 func (w *world) poll() {
 	w.now++
+	w.old, w.oldNet = w.level, w.net()
 	w.facts = append(w.facts, fact{'m', w.now})
 }
 
@@ -192,7 +213,14 @@ func (w *world) send() bool {
 	if !acts(a) || w.req != nil && !w.req.unknown {
 		return false
 	}
-	r := &request{action: a, sold: w.l.Sold, released: w.l.Released, quantity: w.l.Quantity}
+	r := &request{action: a, quantity: w.l.Quantity, readNet: w.readNet}
+	if r.sold, r.released = w.l.Sold, w.l.Released; a.Kind == dispatch.Read {
+		r.sold, r.released = w.l.Counters(w.s, w.now)
+	}
+	if !w.l.Loose {
+		w.slipped = 0
+	}
+	r.slipped = w.slipped
 	if w.l.Open != nil {
 		if w.ghost != nil {
 			w.wrong = "two requests overtaken at once"
@@ -215,13 +243,25 @@ func (w *world) apply(r *request) {
 		return
 	}
 	r.landed, w.marked = true, false
+	if v := r.action.Value; r.action.Kind != dispatch.Read && v > 0 && v < w.l.Floor {
+		w.wrong = fmt.Sprintf("%d is sent, which is below the floor", v)
+	}
 	switch r.action.Kind {
 	case dispatch.Read:
-		r.level = w.level
+		r.level, w.readNet = w.level, w.net()
 	case dispatch.Set:
+		// What is sold between a read and its set comes back, and nothing else does.
+		if r.action.Base != nil && w.s.Lowers {
+			slips := max(0, w.net()-r.readNet)
+			w.slipped, r.slipped = w.slipped+slips, r.slipped+slips
+			unfolded := w.net() - (r.sold - r.released)
+			if right := max(0, r.quantity-unfolded); r.action.Value > right+r.slipped && !w.raised {
+				w.wrong = fmt.Sprintf("set of %d that was read to %d, %d is right and %d slipped through", *r.action.Base, r.action.Value, right, r.slipped)
+			}
+		}
 		w.level, r.applied = r.action.Value, true
 	case dispatch.CompareAndSet:
-		if w.level != r.action.Base {
+		if w.level != *r.action.Base {
 			return
 		}
 		unfolded := w.net() - (r.sold - r.released)
@@ -229,7 +269,7 @@ func (w *world) apply(r *request) {
 			unfolded = 0
 		}
 		if right := max(0, r.quantity-unfolded); r.action.Value > right && !w.raised {
-			w.wrong = fmt.Sprintf("compare-and-set %d→%d, %d is right", r.action.Base, r.action.Value, right)
+			w.wrong = fmt.Sprintf("compare-and-set %d→%d, %d is right", *r.action.Base, r.action.Value, right)
 		}
 		w.level, r.applied = r.action.Value, true
 	}
@@ -258,7 +298,7 @@ func (w *world) reply() bool {
 	case r.applied:
 		w.l.Applied(w.s, w.now)
 	default:
-		w.l.Stale()
+		w.l.Stale(w.now)
 	}
 	return true
 }
@@ -292,7 +332,7 @@ func (w *world) restart() bool {
 
 // replay sends the request of unknown outcome again, under its key.
 func (w *world) replay() bool {
-	if w.req == nil || !w.req.unknown {
+	if w.req == nil || !w.req.unknown || !w.l.MayRetry(w.s, w.now) {
 		return false
 	}
 	w.req.unknown = false
@@ -315,7 +355,20 @@ func (w *world) giveUp() bool {
 		return false
 	}
 	w.req = nil
-	w.l.GiveUp(w.s)
+	w.l.GiveUp(w.s, w.now)
+	return true
+}
+
+// resign gives up what a channel without idempotency keys is not sent twice.
+func (w *world) resign() bool { return w.s.Keys == 0 && w.giveUp() }
+
+// landLate makes a read tell the level of some time ago, where the channel may.
+func (w *world) landLate() bool {
+	r := w.req
+	if w.s.ReadLag == 0 || r == nil || r.action.Kind != dispatch.Read || r.answered {
+		return false
+	}
+	r.level, r.landed, r.answered, w.readNet = w.old, true, true, w.oldNet
 	return true
 }
 
@@ -330,7 +383,7 @@ func (w *world) haunt() bool {
 }
 
 func (w *world) settle() bool {
-	if w.ghost == nil || !w.l.SettleOld(w.s, w.now) {
+	if reading := w.req != nil && w.req.action.Kind == dispatch.Read; w.ghost == nil || reading || !w.l.SettleOld(w.s, w.now) {
 		return false
 	}
 	w.ghost, w.marked = nil, false
@@ -349,7 +402,7 @@ func (w *world) quiet() (pushes int, wrong string) {
 		switch {
 		case w.wrong != "":
 			return 0, w.wrong
-		case w.replay(), w.land(), w.reply(), w.fold():
+		case w.replay(), w.resign(), w.land(), w.reply(), w.fold():
 		case w.settle():
 		case w.send():
 		case w.marked:
@@ -389,9 +442,19 @@ func (w *world) state() string {
 	}
 	l := &w.l
 	add(w.level, w.sold, w.released, w.avail, stock.Quantity(w.now), l.Quantity, l.Sold, l.Released, l.Lo, l.Hi, stock.Quantity(l.Since))
+	flags(l.Fresh != 0, l.Open != nil && l.Open.Base != nil, l.Old != nil && l.Old.Base != nil)
 	flags(w.edited, w.raised, w.marked, l.Loose, l.Look, l.MarkPassed, l.Seen != nil, l.Open != nil, l.Old != nil, w.req != nil, w.ghost != nil)
 	if o := l.Seen; o != nil {
 		add(o.Level, o.Sold, o.Released, stock.Quantity(o.At))
+	}
+	if w.s.Access == dispatch.Readable {
+		add(w.readNet, w.slipped)
+	}
+	if w.s.ReadLag > 0 {
+		add(w.old, w.oldNet, stock.Quantity(l.Handled))
+		for _, e := range l.Earlier {
+			add(e.Sold, e.Released, stock.Quantity(e.Until))
+		}
 	}
 	for _, at := range []*dispatch.Attempt{l.Open, l.Old} {
 		if at != nil {
@@ -400,7 +463,11 @@ func (w *world) state() string {
 	}
 	for _, r := range []*request{w.req, w.ghost} {
 		if r != nil {
-			add(stock.Quantity(r.action.Kind), r.action.Value, r.action.Base, r.sold, r.released, r.quantity, r.level)
+			base := stock.Quantity(-1 << 20)
+			if r.action.Base != nil {
+				base = *r.action.Base
+			}
+			add(r.readNet, r.slipped, stock.Quantity(r.action.Kind), r.action.Value, base, r.sold, r.released, r.quantity, r.level)
 			flags(r.landed, r.applied, r.answered, r.unknown)
 		}
 	}

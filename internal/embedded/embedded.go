@@ -2,8 +2,8 @@
 // else: the broker keeps its log in a directory, the Redis nothing. Stages speak to them over TCP as to any other.
 //
 // The broker is one node and keeps what it acknowledged through a kill -9 of the process, but not through a loss of power.
-// The Redis starts empty: its rows are a fold of the journal, and are folded again. The caller makes sure that one process
-// has the directory.
+// The Redis starts empty: its rows are put back from a snapshot, and the journal since then is folded again. The caller makes sure
+// that one process has the directory.
 package embedded
 
 import (
@@ -35,6 +35,7 @@ func Start(cfg Config) (*Server, error) {
 	// In memory the broker would hold every record for ever, so even a throw-away installation keeps its log on disk.
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.BrokerConfigs(map[string]string{
 		"group.min.session.timeout.ms": "1000",
+		"log.segment.bytes":            "16777216", // only whole files are deleted
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker in %s: %w", dir, err)

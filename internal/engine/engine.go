@@ -1,6 +1,9 @@
 package engine
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+)
 
 var (
 	// ErrInvariant is returned for a state that the engine cannot have made: the partition must stop.
@@ -27,11 +30,40 @@ const (
 	TableDue                       // what waits for a moment of journal time
 )
 
+// The names of the tables, as they stand in keys of the store, in snapshots and in messages.
+var tableNames = [...]string{
+	TablePool: "pool", TableSeen: "seen", TableStock: "stock", TableListings: "listings", TableOrders: "orders",
+	TableRecent: "recent", TablePromises: "promises", TableItems: "items", TableDue: "due",
+}
+
+// String returns the table's name.
+func (t Table) String() string {
+	if int(t) < len(tableNames) && tableNames[t] != "" {
+		return tableNames[t]
+	}
+	return "unknown"
+}
+
+// ParseTable undoes [Table.String]; ok is false for a name that is no table's.
+func ParseTable(name string) (t Table, ok bool) {
+	for i, n := range tableNames {
+		if n != "" && n == name {
+			return Table(i), true
+		}
+	}
+	return 0, false
+}
+
 // A RowKey names one state row.
 type RowKey struct {
 	Table Table
 	Pool  string
 	ID    string
+}
+
+// CompareRowKeys orders keys by table, pool and id.
+func CompareRowKeys(a, b RowKey) int {
+	return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.ID, b.ID))
 }
 
 // A RowWrite is the new value of a row; a nil Value deletes it.

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -58,13 +57,9 @@ func (a *applying) kit(def *record.Kit) {
 		a.reject(classRefused, "components", reason)
 		return
 	}
-	parts := make([]part, 0, len(def.Components))
-	for _, c := range def.Components {
+	var parts []part // none of one that is deleted
+	for _, c := range keptComponents(def) {
 		parts = append(parts, part{c.SKU, c.Quantity})
-	}
-	slices.SortFunc(parts, func(x, y part) int { return strings.Compare(x.sku, y.sku) })
-	if def.Deleted {
-		parts = nil
 	}
 	a.pool.setKit(def.SKU, parts)
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, kitRow(def.SKU)})

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/shelfwire/shelfwire/internal/record"
+import (
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
 
 // Availability sets a to the present counts of a SKU whose TableStock row has been loaded, and reports whether anything was
 // ever counted for it. a keeps nothing of the state.
@@ -30,4 +33,52 @@ func (s *State) Allocation(pool, channel, id string, a *record.Allocation) bool 
 	}
 	o.allocation(pool, a)
 	return true
+}
+
+// An OrderDetail is what an order's row keeps beyond the allocation record. Lines are sorted by id, as in the record.
+type OrderDetail struct {
+	ExpiresAt stock.Instant // of a pending order: when its hold ends; 0: never
+	Lines     []LineDetail
+}
+
+// A LineDetail is what is kept of a line beyond its allocation.
+type LineDetail struct {
+	LineID       string
+	Item         string             // the channel's own id, where that is all the channel says
+	Outlet       string             // the only one that may serve it, "" for any
+	Declined     []string           // the outlets that would not, by id
+	Kit          []record.Component // what one unit was made of when the order came; none for what is no kit
+	WaitingSince stock.Version      // of the entry since which units wait; 0: none do
+}
+
+// Detail returns what is kept of an order beyond [State.Allocation]; it is empty for an order that is not known. It may share slices
+// with the state.
+func (s *State) Detail(pool, channel, id string) OrderDetail {
+	var d OrderDetail
+	p, ok := s.pools[pool]
+	if !ok {
+		return d
+	}
+	o := p.orders[OrderID(channel, id)]
+	if o == nil {
+		return d
+	}
+	if o.status == record.Pending {
+		d.ExpiresAt = o.expiresAt
+	}
+	for i := range o.lines {
+		l := &o.lines[i]
+		line := LineDetail{LineID: l.id, Outlet: l.outlet, Declined: l.declined}
+		if l.sku == "" {
+			line.Item = l.item
+		}
+		for _, pt := range l.kit {
+			line.Kit = append(line.Kit, record.Component{SKU: pt.sku, Quantity: pt.per})
+		}
+		if l.waiting > 0 {
+			line.WaitingSince = l.since
+		}
+		d.Lines = append(d.Lines, line)
+	}
+	return d
 }

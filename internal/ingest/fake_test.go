@@ -39,10 +39,6 @@ func (l *partitionLog) add(contentType string, value []byte) {
 
 func (l *partitionLog) TopicID(context.Context, stream.Topic) (string, error) { return topicID, nil }
 
-func (l *partitionLog) Bounds(context.Context, stream.Partition) (stream.Bounds, error) {
-	return stream.Bounds{End: int64(len(l.records))}, nil
-}
-
 func (l *partitionLog) Open(_ context.Context, _ stream.Partition, from int64) (stream.Reader, error) {
 	return &logReader{l, from}, nil
 }
@@ -136,12 +132,13 @@ func (o *outputs) rejections(t testing.TB) []record.Rejection {
 	return all
 }
 
-// An assignment of movements/3 that remembers the offset. next 0 is "nothing committed".
+// An assignment of movements/3 that remembers the offset.
 type assignment struct {
 	topic stream.Topic
 	mu    sync.Mutex
 	next  int64 // guarded by mu
 	done  func(next int64)
+	err   error // what Committed says
 }
 
 func (a *assignment) Partition() stream.Partition {
@@ -155,10 +152,7 @@ func (a *assignment) Partition() stream.Partition {
 func (a *assignment) Committed(context.Context) (int64, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.next == 0 {
-		return -1, nil
-	}
-	return a.next, nil
+	return a.next, a.err
 }
 
 func (a *assignment) Commit(ctx context.Context, next int64) error {

@@ -31,7 +31,6 @@ type Log interface {
 	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
 	// TopicID returns the id that the topic got when it was created.
 	TopicID(ctx context.Context, t stream.Topic) (string, error)
-	Bounds(ctx context.Context, p stream.Partition) (stream.Bounds, error)
 }
 
 // Outputs takes what ingest writes. It is safe for concurrent use.
@@ -106,7 +105,7 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 		records, err := reader.Read(ctx)
 		if errors.Is(err, stream.ErrOutOfRange) {
 			return stream.Alarm(fmt.Errorf("records were deleted before they were taken in, or the topic lost its tail: "+
-				"find out what is missing, then set the offset of this consumer group and start again: %w", err))
+				"find out what is missing, then stop ingest, run `shelfwire origins accept %s` and start again: %w", p.Topic, err))
 		}
 		if err != nil {
 			return err
@@ -152,14 +151,22 @@ func outlive(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return longer, func() { unlink(); cancel() }
 }
 
-// start returns the offset to go on from: what the group committed, else the start of the log.
+// start returns the offset to go on from. Without one the topic is not the one that was taken in so far, or nobody knows: a person
+// must say that its records are new, since every one of them would count, also those that came by the old topic. The first offsets
+// of an installation are set when its topics are made.
 func (s *Stage) start(ctx context.Context, a stream.Assignment) (int64, error) {
 	from, err := a.Committed(ctx)
-	if err != nil || from >= 0 {
-		return from, err
+	t := a.Partition().Topic
+	switch {
+	case errors.Is(err, stream.ErrOtherTopic):
+		return 0, stream.Alarm(fmt.Errorf("topic %s was deleted and made again. If nothing in it was taken in before, stop ingest, run `shelfwire origins accept %s`, and start again: %w", t, t, err))
+	case err != nil:
+		return 0, err
+	case from < 0:
+		return 0, stream.Alarm(fmt.Errorf("nobody knows how far %s/%d was taken in: the topic was made again, or ingest was away for longer than the broker keeps offsets. "+
+			"If nothing in it was taken in before, or the topic is still the same, stop ingest, run `shelfwire origins accept %s`, and start again", t, a.Partition().ID, t))
 	}
-	bounds, err := s.deps.Log.Bounds(ctx, a.Partition())
-	return bounds.Start, err
+	return from, nil
 }
 
 // A copier turns the records of one input partition into journal entries.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -235,6 +236,24 @@ func TestRecordsThatAreGoneStopThePartition(t *testing.T) {
 	err := newStage(t, ingest.Config{}, l, &outputs{}).Work(t.Context(), &assignment{next: 5})
 	if !errors.Is(err, stream.ErrStop) || !errors.Is(err, stream.ErrOutOfRange) {
 		t.Errorf("Work() = %v, want an alarm", err)
+	}
+}
+
+func TestATopicThatNobodyHasAcceptedStopsThePartition(t *testing.T) {
+	for name, a := range map[string]*assignment{
+		"made again":  {err: fmt.Errorf("wrapped: %w", stream.ErrOtherTopic)},
+		"never begun": {next: -1},
+	} {
+		l := &partitionLog{batch: 1}
+		l.add("", movementOf("acme", 1))
+		out := &outputs{}
+		err := newStage(t, ingest.Config{}, l, out).Work(t.Context(), a)
+		if !errors.Is(err, stream.ErrStop) || !strings.Contains(err.Error(), "shelfwire origins accept movements") {
+			t.Errorf("%s: Work() = %v, want an alarm that says what to do", name, err)
+		}
+		if n := len(out.entries(t)); n > 0 {
+			t.Errorf("%s: %d entries were journalled", name, n)
+		}
 	}
 }
 

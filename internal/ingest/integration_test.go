@@ -50,6 +50,11 @@ func realTopics(t *testing.T) topics {
 	if _, err := c.ApplyTopics(t.Context(), kafka.Layout{Inputs: 2, Journal: 3, Accounts: 1, Outputs: 2, Replication: 1}); err != nil {
 		t.Fatal(err)
 	}
+	for _, topic := range stream.Inputs() {
+		if err := c.Accept(t.Context(), "ingest", topic, false); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rs, err := c.NewReaders(kafka.ReadersConfig{Batch: 500})
 	if err != nil {
 		t.Fatal(err)

@@ -141,18 +141,25 @@ func (c *Cluster) Bounds(ctx context.Context, p stream.Partition) (stream.Bounds
 }
 
 // Committed returns the offset that the group (without the installation's prefix) has committed for each partition of the
-// topic where there is one.
+// topic where there is one. One that counts in an earlier topic of the same name is none.
 func (c *Cluster) Committed(ctx context.Context, group string, t stream.Topic) (map[int32]int64, error) {
 	offsets, err := c.admin.FetchOffsets(ctx, c.cfg.Prefix+group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("committed offsets of group %s: %w", group, err)
+	}
+	topicID, err := c.TopicID(ctx, t)
+	if err != nil {
+		return nil, err
 	}
 	committed := map[int32]int64{}
 	for id, o := range offsets[c.name(t)] {
 		if o.Err != nil {
 			return nil, fmt.Errorf("committed offset of %s/%d: %w", c.name(t), id, o.Err)
 		}
-		if o.At >= 0 {
+		if o.At >= 0 && (o.Metadata == "" || o.Metadata == topicID) {
 			committed[id] = o.At
 		}
 	}
@@ -197,4 +204,11 @@ func (o *outage) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net
 		delete(o.away, broker)
 		o.log.Info("kafka is back", "broker", broker)
 	}
+}
+
+// lasts reports whether a broker is away now.
+func (o *outage) lasts() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.away) > 0
 }

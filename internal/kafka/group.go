@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -50,7 +51,7 @@ const lagEvery = time.Second
 func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.Worker) error {
 	g := &group{
 		cluster: c, cfg: cfg, worker: worker, log: c.log.With("group", cfg.Group),
-		running: map[stream.Partition]*running{}, lag: map[stream.Partition]int64{},
+		running: map[stream.Partition]*running{}, lag: map[stream.Partition]offset{},
 		stopped: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "shelfwire_partitions_stopped", Help: "Partitions that an alarm has stopped, by group and topic.",
 		}, []string{"group", "topic"}),
@@ -129,7 +130,13 @@ type group struct {
 
 	mu      sync.Mutex
 	running map[stream.Partition]*running // guarded by mu
-	lag     map[stream.Partition]int64    // guarded by mu
+	lag     map[stream.Partition]offset   // guarded by mu
+}
+
+// An offset is what is committed for a partition, with the id of the topic that it counts in as metadata.
+type offset struct {
+	next    int64
+	topicID string
 }
 
 type running struct {
@@ -244,7 +251,10 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 	pause := restartFirst
 	for {
 		started := time.Now()
-		err := g.worker(ctx, &assignment{g, p})
+		id, err := g.cluster.TopicID(ctx, p.Topic)
+		if err == nil {
+			err = g.worker(ctx, &assignment{g, p, id})
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -273,14 +283,7 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 
 func (g *group) commitLag(ctx context.Context, wait bool) {
 	g.mu.Lock()
-	offsets := map[string]map[int32]kgo.EpochOffset{}
-	for p, next := range g.lag {
-		name := g.cluster.name(p.Topic)
-		if offsets[name] == nil {
-			offsets[name] = map[int32]kgo.EpochOffset{}
-		}
-		offsets[name][p.ID] = kgo.EpochOffset{Epoch: -1, Offset: next}
-	}
+	offsets := maps.Clone(g.lag)
 	clear(g.lag)
 	g.mu.Unlock()
 	if len(offsets) == 0 {
@@ -288,18 +291,43 @@ func (g *group) commitLag(ctx context.Context, wait bool) {
 	}
 	// For lag tools only: an offset that does not arrive is followed by the next.
 	if !wait {
-		g.client.CommitOffsets(ctx, offsets, nil)
+		ctx, values := g.commitOf(ctx, offsets)
+		g.client.CommitOffsets(ctx, values, nil)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	g.client.CommitOffsetsSync(ctx, offsets, nil)
+	ctx, values := g.commitOf(ctx, offsets)
+	g.client.CommitOffsetsSync(ctx, values, nil)
+}
+
+// commitOf returns what the client needs to commit the offsets, and a context in which it adds their metadata.
+func (g *group) commitOf(ctx context.Context, offsets map[stream.Partition]offset) (context.Context, map[string]map[int32]kgo.EpochOffset) {
+	values := map[string]map[int32]kgo.EpochOffset{}
+	for p, o := range offsets {
+		name := g.cluster.name(p.Topic)
+		if values[name] == nil {
+			values[name] = map[int32]kgo.EpochOffset{}
+		}
+		values[name][p.ID] = kgo.EpochOffset{Epoch: -1, Offset: o.next}
+	}
+	return kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for i := range req.Topics {
+			t := &req.Topics[i]
+			for j := range t.Partitions {
+				o := offsets[stream.Partition{Topic: g.cluster.topic(t.Topic), ID: t.Partitions[j].Partition}]
+				t.Partitions[j].Metadata = &o.topicID
+			}
+		}
+		return nil
+	}), values
 }
 
 // An assignment implements [stream.Assignment].
 type assignment struct {
 	group     *group
 	partition stream.Partition
+	topicID   string
 }
 
 func (a *assignment) Partition() stream.Partition { return a.partition }
@@ -317,15 +345,17 @@ func (a *assignment) Committed(ctx context.Context) (int64, error) {
 	if o.Err != nil {
 		return 0, fmt.Errorf("committed offset of %s/%d: %w", a.partition.Topic, a.partition.ID, o.Err)
 	}
+	if o.Metadata != "" && o.Metadata != a.topicID {
+		return 0, fmt.Errorf("committed offset of %s/%d is of topic id %s, the topic's id is %s: %w", a.partition.Topic, a.partition.ID, o.Metadata, a.topicID, stream.ErrOtherTopic)
+	}
 	return o.At, nil
 }
 
 func (a *assignment) Commit(ctx context.Context, next int64) error {
 	g := a.group
 	var failed error
-	g.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{
-		g.cluster.name(a.partition.Topic): {a.partition.ID: {Epoch: -1, Offset: next}},
-	}, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+	ctx, values := g.commitOf(ctx, map[stream.Partition]offset{a.partition: {next, a.topicID}})
+	g.client.CommitOffsetsSync(ctx, values, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		failed = err
 		if err != nil {
 			return
@@ -344,6 +374,6 @@ func (a *assignment) Commit(ctx context.Context, next int64) error {
 
 func (a *assignment) CommitLag(next int64) {
 	a.group.mu.Lock()
-	a.group.lag[a.partition] = next
+	a.group.lag[a.partition] = offset{next, a.topicID}
 	a.group.mu.Unlock()
 }

@@ -145,6 +145,33 @@ func TestASlowReaderHoldsUpNobody(t *testing.T) {
 	}
 }
 
+func TestOneReadJoinsWhatManyFetchesBrought(t *testing.T) {
+	c, _ := start(t)
+	rs := readers(t, c, kafka.ReadersConfig{Batch: 8})
+	open := func(id int32) stream.Reader {
+		r, err := rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: id}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	slow, quick := open(0), open(1)
+	for range 12 {
+		produce(t, c, 0, "x")
+		// A fetch brings what both partitions have, so the next record of the slow one comes in a fetch of its own.
+		produce(t, c, 1, "y")
+		readN(t, quick, 1)
+	}
+	produce(t, c, 1, "the fetch before this one has been delivered")
+	readN(t, quick, 1)
+	for _, want := range []int{8, 4} {
+		records, err := slow.Read(t.Context())
+		if err != nil || len(records) != want {
+			t.Fatalf("Read() = %d records, %v, want %d", len(records), err, want)
+		}
+	}
+}
+
 func TestLargeRecordsThatWaitAreBoundedInBytes(t *testing.T) {
 	c, _ := start(t)
 	rs := readers(t, c, kafka.ReadersConfig{Bytes: 1 << 20})
@@ -261,8 +288,8 @@ func TestCheckTopicsRefusesATopicThatLosesOrRefusesRecords(t *testing.T) {
 	}
 }
 
-// Without a snapshot an embedded installation is folded from the start of its journal: nothing of it may expire.
-func TestPlainTopicsKeepWhatIsNoInput(t *testing.T) {
+// The embedded broker would delete the last record of a quiet partition, and give out its offsets again after a kill.
+func TestPlainTopicsKeepEverything(t *testing.T) {
 	_, broker := start(t)
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...))
 	if err != nil {
@@ -270,7 +297,7 @@ func TestPlainTopicsKeepWhatIsNoInput(t *testing.T) {
 	}
 	t.Cleanup(client.Close)
 	for topic, want := range map[stream.Topic]string{
-		stream.Movements: "604800000", stream.Journal: "-1", stream.Offers: "-1", stream.Communications: "-1",
+		stream.Movements: "-1", stream.Commands: "-1", stream.Journal: "-1", stream.Offers: "-1", stream.Communications: "-1",
 	} {
 		configs, err := kadm.NewClient(client).DescribeTopicConfigs(t.Context(), "test."+string(topic))
 		if err != nil {
@@ -412,4 +439,19 @@ func TestMembersNeverShareAPartition(t *testing.T) {
 	second()
 	await("the second has left")
 	third()
+}
+
+func TestRecordsBeforeAnOffsetAreDeleted(t *testing.T) {
+	c, _ := start(t)
+	produce(t, c, 0, strings.Split("0123456789", "")...)
+	p := stream.Partition{Topic: stream.Journal, ID: 0}
+	if err := c.DeleteBefore(t.Context(), p, 7); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := c.Bounds(t.Context(), p); err != nil || b != (stream.Bounds{Start: 7, End: 10}) {
+		t.Errorf("Bounds() = %v, %v, want 7 to 10", b, err)
+	}
+	if err := c.DeleteBefore(t.Context(), p, 11); err == nil {
+		t.Error("DeleteBefore() an offset beyond the end says nothing")
+	}
 }

@@ -24,8 +24,8 @@ type Layout struct {
 	// Replication is the copies of each partition, 0 for one, −1 for the brokers' default. min.insync.replicas is 2 where it
 	// is at least 2; where it is −1 the brokers' default.
 	Replication int16
-	// Plain keeps whole what is not an input. The embedded broker compacts at once, which nobody could read in time; and
-	// without a snapshot the journal and what was communicated are the only copy of an embedded installation's state.
+	// Plain keeps everything until somebody deletes it. The embedded broker compacts at once, which nobody could read in time; and
+	// one that has deleted the last record of a partition gives out its offsets again after a kill.
 	Plain bool
 }
 
@@ -44,14 +44,12 @@ const maxMessageBytes = 2 << 20
 
 // plan returns every topic with its settings, as the table of the design has them.
 func (l Layout) plan() []topicPlan {
-	input := func(d time.Duration) map[string]string {
-		return map[string]string{"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(d.Milliseconds(), 10)}
-	}
 	kept := func(d time.Duration) map[string]string {
+		ms := strconv.FormatInt(d.Milliseconds(), 10)
 		if l.Plain {
-			return map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}
+			ms = "-1"
 		}
-		return input(d)
+		return map[string]string{"cleanup.policy": "delete", "retention.ms": ms}
 	}
 	compacted := func(policy string, retention time.Duration) map[string]string {
 		if l.Plain {
@@ -64,11 +62,11 @@ func (l Layout) plan() []topicPlan {
 		return m
 	}
 	plan := []topicPlan{
-		{stream.Movements, l.Inputs, input(7 * day)},
-		{stream.Orders, l.Inputs, input(7 * day)},
-		{stream.Catalogue, l.Inputs, input(30 * day)},
+		{stream.Movements, l.Inputs, kept(7 * day)},
+		{stream.Orders, l.Inputs, kept(7 * day)},
+		{stream.Catalogue, l.Inputs, kept(30 * day)},
 		{stream.Journal, l.Journal, kept(30 * day)},
-		{stream.Commands, l.Accounts, input(day)},
+		{stream.Commands, l.Accounts, kept(day)},
 		{stream.Availability, l.Outputs, compacted("compact", 0)},
 		{stream.Allocations, l.Outputs, compacted("compact,delete", 90*day)},
 		{stream.Offers, l.Accounts, compacted("compact", 0)},

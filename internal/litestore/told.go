@@ -82,6 +82,18 @@ func (t *Told) Take(ctx context.Context, partition int32) (told publisher.Told, 
 	return told, nil
 }
 
+// Position returns the next offer of the partition that is to be taken, 0 where none was. It takes nothing over.
+func (t *Told) Position(ctx context.Context, partition int32) (offset int64, err error) {
+	err = t.db.QueryRowContext(ctx, `SELECT position FROM told_meta WHERE partition = ?`, partition).Scan(&offset)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("position in offers partition %d: %w", partition, err)
+	}
+	return offset, nil
+}
+
 // Save implements [publisher.ToldStore].
 func (t *Told) Save(ctx context.Context, partition int32, sequence int64, p publisher.ToldPosition, rows []publisher.ToldRow) error {
 	err := inTransaction(ctx, t.db, func(tx *sql.Tx) (err error) {

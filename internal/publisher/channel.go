@@ -35,7 +35,7 @@ type channel struct {
 	noRoute   error
 	traits    Traits
 	settings  dispatch.Settings
-	budget    *rate.Limiter
+	budget    *rate.Limiter // the account's
 
 	listings  map[string]*listing
 	watched   map[*listing]struct{}    // those that a mark may change
@@ -43,14 +43,19 @@ type channel struct {
 	queue     [lanes][]*listing        // ready to be sent
 	unknown   map[string][]*listing    // requests of unknown outcome, by idempotency key
 	retryAt   map[string]stock.Instant // when they are to be sent again
-	refused   map[string]string        // those of unknown that are not sent again, by key, and why: at retryAt they are given up
+	refused   map[string]string        // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
 	overtaken map[*listing]struct{}    // those with an attempt that a zero overtook
 	busy      int                      // requests under way
 	replayed  bool                     // the last request begun was a replay
 	pending   int                      // listings that are not at rest
 
+	feed      feed
+	feedDirty bool
+	lapsed    stock.Instant // when grace was last looked at
+
 	pausedUntil stock.Instant // the channel asked for it, or failed
 	failures    int           // in a row
+	held        string        // why every request fails: the address or the credentials; "": they do not
 	readBack    stock.Instant // when all levels are to be read back next
 }
 
@@ -82,9 +87,12 @@ func (c *channel) set(s record.ChannelState) {
 		return
 	}
 	c.traits = c.connector.Traits()
-	c.settings.CompareAndSet = c.traits.CompareAndSet
-	c.budget = rate.NewLimiter(rate.Limit(c.traits.RequestsPerSecond), max(1, c.traits.Burst))
-	if every := c.owner.stage.cfg.ReadBackEvery; every > 0 && c.traits.CompareAndSet {
+	c.settings.Access, c.settings.Keys, c.settings.ReadLag = c.traits.Access, c.traits.KeysLast, c.traits.ReadLag
+	if c.budget = c.owner.budgets[c.account]; c.budget == nil {
+		c.budget = rate.NewLimiter(rate.Limit(c.traits.RequestsPerSecond), max(1, c.traits.Burst))
+		c.owner.budgets[c.account] = c.budget
+	}
+	if every := c.owner.stage.cfg.ReadBackEvery; every > 0 && c.traits.Access != dispatch.Blind {
 		c.readBack = c.owner.stage.now().Add(every)
 	}
 }
@@ -132,7 +140,7 @@ func (c *channel) unmarked(until stock.Instant) []*listing {
 // schedule puts the listing where it now belongs: into a lane, among those that wait for their debounce, or nowhere.
 func (c *channel) schedule(l *listing, now stock.Instant) {
 	defer c.count(l)
-	if c.why() != "" || l.busy || l.Quarantine != "" {
+	if c.why() != "" || l.busy || l.Quarantine != "" && !l.again {
 		l.lane, l.readyAt = 0, 0
 		return
 	}
@@ -145,6 +153,10 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 	switch action.Kind {
 	case dispatch.Nothing, dispatch.Wait:
 		l.lane, l.readyAt = 0, 0
+		if action.At > now {
+			l.readyAt = action.At
+			heap.Push(&c.waiting, waiting{action.At, l})
+		}
 		if action.Kind == dispatch.Nothing {
 			l.first, l.last = 0, 0
 		}
@@ -182,10 +194,10 @@ func (c *channel) count(l *listing) {
 	}
 }
 
-// decide asks the rule, and holds a zero back that may not overtake: only a request that is nobody else's can be left behind.
+// decide asks the rule, and holds a zero back that is nobody's to send: what it would overtake is under way again.
 func (l *listing) decide(now stock.Instant) dispatch.Action {
 	action := l.ledger.Decide(l.channel.settings, now)
-	if at := l.ledger.Open; at != nil && action.Kind == dispatch.Set && len(l.channel.unknown[at.Key]) != 1 {
+	if at := l.ledger.Open; at != nil && action.Kind == dispatch.Set && l.channel.unknown[at.Key] == nil {
 		return dispatch.Action{}
 	}
 	return action
@@ -231,7 +243,7 @@ func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing
 			if l.lane != lane+1 {
 				continue // it left this lane
 			}
-			if l.alone && len(chosen) > 0 {
+			if l.most > 0 && l.most <= len(chosen) {
 				break
 			}
 			l.lane = 0
@@ -241,8 +253,8 @@ func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing
 				continue
 			}
 			chosen, reading = append(chosen, l), lane == laneRead
-			if l.alone {
-				n = 1
+			if l.most > 0 && !reading {
+				n = min(n, l.most)
 			}
 		}
 		c.queue[lane] = slices.Delete(queue, 0, i)
@@ -252,12 +264,50 @@ func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing
 
 // succeed and fail keep the channel's pause: doubled with each failure in a row, with jitter, and never shorter than asked for.
 // A success ends no pause: it may be of a request that left before the channel asked for one.
-func (c *channel) succeed() { c.failures = 0 }
+func (c *channel) succeed(now stock.Instant, a *Allowance) {
+	if c.failures >= openAfter || c.held != "" {
+		c.owner.stage.deps.Logger.Info("the channel answers again", "channel", c.key)
+	}
+	c.failures, c.held = 0, ""
+	c.allow(now, a)
+}
 
-func (c *channel) fail(now stock.Instant, asked time.Duration) {
-	pause := max(asked, c.backOff(c.failures))
-	c.failures++
+func (c *channel) fail(now stock.Instant, e *RequestError) {
+	pause := max(e.RetryAfter, c.backOff(c.failures))
 	c.pausedUntil = max(c.pausedUntil, now.Add(pause))
+	c.allow(now, e.Allowance)
+	if e.Class == Throttled {
+		return // it is there, and says when
+	}
+	if c.failures++; c.failures == openAfter || e.WholeChannel && c.held == "" {
+		c.owner.stage.deps.Logger.Warn("the channel fails, one request at a time tries it again", "channel", c.key, "class", e.Class, "reason", e.Reason)
+	}
+	if e.WholeChannel {
+		c.held = e.Reason
+	}
+}
+
+// openAfter is after how many failures in a row a channel is given one request at a time, until one succeeds.
+const openAfter = 3
+
+// atOnce returns how many requests the channel may have under way.
+func (c *channel) atOnce() int {
+	if c.failures >= openAfter || c.held != "" {
+		return 1
+	}
+	return c.owner.stage.cfg.RequestsAtOnce
+}
+
+// allow takes in what the channel says its account may do. The requests that left meanwhile are not in it; the next answer has them.
+func (c *channel) allow(now stock.Instant, a *Allowance) {
+	if a == nil || a.EachAfter <= 0 {
+		return
+	}
+	c.budget.SetLimitAt(now.Time(), rate.Every(a.EachAfter))
+	c.budget.SetBurstAt(now.Time(), max(1, a.Most))
+	if more := int(c.budget.TokensAt(now.Time())) - a.Now; more > 0 {
+		c.budget.AllowN(now.Time(), more)
+	}
 }
 
 // backOff returns how long to wait after failures in a row before the last.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -238,7 +239,8 @@ func (m *memory) Save(ctx context.Context, partition int32, sequence int64, posi
 
 // market is a channel with levels, and its connector. It answers a key as it did the first time.
 type market struct {
-	traits publisher.Traits
+	traits    publisher.Traits
+	allowance *publisher.Allowance // told with every answer
 
 	mu     sync.Mutex
 	levels map[string]stock.Quantity  // guarded by mu
@@ -265,8 +267,12 @@ type meets struct {
 }
 
 func newMarket(compare bool, levels map[string]stock.Quantity) *market {
+	access := dispatch.Blind
+	if compare {
+		access = dispatch.Comparing
+	}
 	return &market{
-		traits: publisher.Traits{CompareAndSet: compare, BatchRows: 10, RequestsPerSecond: 100, Burst: 100, Timeout: 5 * time.Second},
+		traits: publisher.Traits{Access: access, KeysLast: 24 * time.Hour, BatchRows: 10, RequestsPerSecond: 100, Burst: 100, Timeout: 5 * time.Second},
 		levels: maps.Clone(levels), known: map[string]publisher.Reply{}, bytes: map[string]string{},
 	}
 }
@@ -346,7 +352,7 @@ func (m *market) apply(key string, rows []publisher.Row) publisher.Reply {
 	return reply
 }
 
-func (m *market) Read(ctx context.Context, items []publisher.Item) ([]*stock.Quantity, error) {
+func (m *market) Read(ctx context.Context, items []publisher.Item) (publisher.Reading, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := call{}
@@ -354,17 +360,19 @@ func (m *market) Read(ctx context.Context, items []publisher.Item) ([]*stock.Qua
 		c.rows = append(c.rows, publisher.Row{Item: i})
 	}
 	if what := m.meet(c); what.before != nil {
-		return nil, what.before
+		return publisher.Reading{}, what.before
 	} else if what.lost {
-		return nil, context.DeadlineExceeded
+		return publisher.Reading{}, context.DeadlineExceeded
 	}
-	levels := make([]*stock.Quantity, len(items))
+	reading := publisher.Reading{Allowance: m.allowance, Levels: make([]publisher.Level, len(items))}
 	for i, item := range items {
 		if level, ok := m.levels[item.SKU]; ok {
-			levels[i] = &level
+			reading.Levels[i].Quantity = &level
+		} else {
+			reading.Levels[i].Reason = "no such item"
 		}
 	}
-	return levels, nil
+	return reading, nil
 }
 
 func (m *market) level(sku string) stock.Quantity {

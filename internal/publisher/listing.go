@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -22,7 +23,8 @@ type listing struct {
 	lane        int           // 1 + the lane it stands in, 0: none
 	readyAt     stock.Instant // when it may enter its lane; 0: it is not waiting for one
 	busy        bool          // a request about it is under way
-	alone       bool          // its batch was refused as a whole: it is sent by itself
+	most        int           // its batch was refused as a whole: it is sent in batches of at most so many rows; 0: of any size
+	again       bool          // though it is put aside, it is read again
 	restless    bool          // it counts among the channel's pending
 }
 
@@ -33,7 +35,8 @@ type facts struct {
 	Item       Item
 	OfferedAt  stock.Instant // journal time of the offer
 	OccurredAt stock.Instant // when what led to it happened
-	Quarantine string        // why it is not sent until a newer offer comes; "": it is
+	Quarantine string        // why it is not sent until a newer offer comes, or somebody asks; "": it is
+	Unsellable bool          `json:",omitempty"` // it is put aside for what a read said, and read again with all others
 	Attempted  attempted     // of the ledger's open attempt
 }
 
@@ -52,14 +55,16 @@ func newListing(c *channel, key string, f *record.Offer) *listing {
 }
 
 // offer takes a newer offer.
-func (l *listing) offer(f *record.Offer) {
-	l.ledger.Offer(l.channel.settings, f.Version, f.Quantity, f.Sold, f.Released)
+func (l *listing) offer(f *record.Offer, now stock.Instant) {
+	l.ledger.Offer(l.channel.settings, now, f.Version, f.Quantity, f.Sold, f.Released)
 	l.set(f)
 }
 
 func (l *listing) set(f *record.Offer) {
-	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: f.ChannelIDs["item"]}
-	l.OfferedAt, l.OccurredAt, l.Quarantine = f.ChangedAt, f.Times.Occurred, ""
+	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: cmp.Or(f.ChannelIDs["item"], f.ChannelIDs["inventory_item_id"])}
+	l.OfferedAt, l.OccurredAt = f.ChangedAt, f.Times.Occurred
+	l.ledger.Floor = f.Inputs.Floor
+	l.release()
 }
 
 // changed records that something is to be sent, for the debounce.
@@ -101,7 +106,7 @@ func (l *listing) communication(state record.CommunicationState, kind record.Com
 func (l *listing) attempt(state record.CommunicationState, reason string) record.Communication {
 	at := l.ledger.Open
 	c := l.communication(state, record.SetLevel, reason)
-	if at.Base != nil {
+	if at.Base != nil && l.channel.settings.Access == dispatch.Comparing {
 		c.Kind, c.Compare = record.CompareAndSet, at.Base
 	}
 	c.Attempt, c.IdempotencyKey, c.OfferVersion, c.Quantity = at.Tries, at.Key, at.Version, at.Value
@@ -114,5 +119,9 @@ func (l *listing) attempt(state record.CommunicationState, reason string) record
 // row returns the listing's part of the request that its open attempt is.
 func (l *listing) row() Row {
 	at := l.ledger.Open
-	return Row{Item: l.Attempted.Item, Quantity: at.Value, Compare: at.Base, Version: at.Version, At: at.Sent}
+	r := Row{Item: l.Attempted.Item, Quantity: at.Value, Version: at.Version, At: at.Sent}
+	if l.channel.settings.Access == dispatch.Comparing {
+		r.Compare = at.Base
+	}
+	return r
 }

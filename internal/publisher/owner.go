@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -21,7 +23,8 @@ type owner struct {
 	sequence   int64
 	position   ToldPosition
 	channels   map[string]*channel
-	dirty      []*listing // changed since the last save
+	budgets    map[string]*rate.Limiter // by account, whose limits its channels share
+	dirty      []*listing               // changed since the last save
 	dirtyState []*channel
 	said       []record.Communication // to be written
 	results    chan answer
@@ -34,7 +37,7 @@ type owner struct {
 
 func newOwner(s *Stage, a stream.Assignment, sequence int64, p ToldPosition) *owner {
 	return &owner{
-		stage: s, assignment: a, sequence: sequence, position: p, channels: map[string]*channel{},
+		stage: s, assignment: a, sequence: sequence, position: p, channels: map[string]*channel{}, budgets: map[string]*rate.Limiter{},
 		results: make(chan answer), decoder: codec.NewDecoder(),
 	}
 }
@@ -180,7 +183,7 @@ func (o *owner) offer(f *record.Offer, now stock.Instant) {
 		l = newListing(c, key, f)
 		c.listings[key] = l
 	} else {
-		l.offer(f)
+		l.offer(f, now)
 	}
 	l.changed(now)
 	if c.connector == nil || !c.state.Channel.Flows.Stock {
@@ -192,13 +195,22 @@ func (o *owner) offer(f *record.Offer, now stock.Instant) {
 
 func (o *owner) mark(m *record.ChannelMark, now stock.Instant) {
 	c := o.channel(m.Pool, m.Channel, m.Account)
-	for _, l := range c.unmarked(m.OrdersUntil) {
+	if m.OrdersUntil > c.feed.Marked {
+		c.feed.Marked, c.feedDirty = m.OrdersUntil, true
+	}
+	c.mark(m.OrdersUntil, now)
+}
+
+// mark takes in that every order of the channel that changed before until is folded.
+func (c *channel) mark(until, now stock.Instant) {
+	o := c.owner
+	for _, l := range c.unmarked(until) {
 		said := l.communication(record.Observed, record.ReadLevel, drift)
 		if seen := l.ledger.Seen; seen != nil {
 			level := seen.Level
 			said.Level, said.RepliedAt, said.ReplyClass = &level, seen.At, string(OK)
 		}
-		if l.ledger.Mark(m.OrdersUntil) {
+		if l.ledger.Mark(until) {
 			o.said = append(o.said, said)
 			l.drifted()
 		}
@@ -230,6 +242,17 @@ func (o *owner) save(ctx context.Context) error {
 		}
 		rows = append(rows, ToldRow{Channel: l.channel.key, Listing: l.key, Value: value})
 	}
+	for _, c := range o.channels {
+		if !c.feedDirty {
+			continue
+		}
+		c.feedDirty = false
+		value, err := c.feed.pack()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, ToldRow{Channel: c.key, Listing: feedRow, Value: value})
+	}
 	o.dirty, o.dirtyState = o.dirty[:0], o.dirtyState[:0]
 	if err := o.stage.deps.Told.Save(ctx, o.assignment.Partition().ID, o.sequence, o.position, rows); err != nil {
 		return fmt.Errorf("save %d told rows: %w", len(rows), err)
@@ -260,6 +283,12 @@ func (o *owner) load(rows []ToldRow) error {
 			c.set(*rec.ChannelState)
 			continue
 		}
+		if r.Listing == feedRow {
+			if err := c.feed.unpack(r.Value); err != nil {
+				return fmt.Errorf("told row of channel %s does not decode: %w", r.Channel, err)
+			}
+			continue
+		}
 		l := &listing{channel: c, key: r.Listing}
 		if err := l.unpack(r.Value); err != nil {
 			return fmt.Errorf("told row %s of channel %s does not decode: %w", r.Listing, r.Channel, err)
@@ -272,6 +301,11 @@ func (o *owner) load(rows []ToldRow) error {
 		}
 	}
 	for _, c := range o.channels {
+		for _, l := range c.listings { // a batch that a zero has left is not whole any more
+			if old := l.ledger.Old; old != nil && len(c.unknown[old.Key]) > 0 {
+				c.dissolve(old.Key)
+			}
+		}
 		for _, batch := range c.unknown { // in the order in which the request had them
 			slices.SortFunc(batch, byKey)
 		}

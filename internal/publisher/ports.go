@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -53,18 +54,23 @@ type ToldPosition struct {
 	Offset  int64 // the next offer to take
 }
 
-// A ToldRow is one row of the told state: the channel's own (Listing ""), or a listing's. Keys are joined ids.
+// A ToldRow is one row of the told state: the channel's own (Listing ""), what is known of its orders (Listing "orders"), or a
+// listing's. Keys are joined ids.
 type ToldRow struct {
 	Channel string // stream.JoinKey(pool, channel)
-	Listing string // stream.JoinKey(sku, location), or ""
+	Listing string // stream.JoinKey(sku, location), which holds a '/', or a name without one
 	Value   []byte
 }
 
 // Traits are what a connector says of its channel.
 type Traits struct {
-	CompareAndSet bool // it takes a set on condition of the level, and tells levels
-	BatchRows     int  // rows of one request, ≥ 1
-	// Rows of one request are applied or refused each by itself, under the request's one idempotency key.
+	Access    dispatch.Access
+	BatchRows int // rows of one request, ≥ 1
+	// KeysLast is how long the channel remembers an idempotency key; 0: it knows none, and no request is sent to it twice.
+	KeysLast time.Duration
+	// ReadLag is how much older than a read's start the level may be that it tells.
+	ReadLag time.Duration
+	// RequestsPerSecond and Burst are what its account may do until it says otherwise ([Allowance]).
 	RequestsPerSecond int
 	Burst             int
 	Timeout           time.Duration // of one request, from the fence on
@@ -77,8 +83,43 @@ type Connector interface {
 	// Set sets the rows' levels under the key. The replies are those of the rows, in their order. An error is about the request
 	// as a whole: a [*RequestError], where nothing was applied or it says that nobody knows; after any other error nobody knows.
 	Set(ctx context.Context, key string, rows []Row) (Reply, error)
-	// Read returns the items' levels, in their order; nil for one that the channel does not know.
-	Read(ctx context.Context, items []Item) ([]*stock.Quantity, error)
+	// Read returns the items' levels, in their order.
+	Read(ctx context.Context, items []Item) (Reading, error)
+}
+
+// An Allowance is what the account may do from now on, as the channel says, in requests like the one it answers.
+type Allowance struct {
+	Now       int           // so many at once
+	Most      int           // so many at once after a rest, ≥ 1
+	EachAfter time.Duration // one more is earned in this time, > 0
+}
+
+// A Reading is what a channel tells of some levels.
+type Reading struct {
+	Levels    []Level
+	Allowance *Allowance // nil: it did not say
+}
+
+// A Level is one level. Where Quantity is nil, it is none to be set, and Reason says why: the channel does not know the item, or
+// would not sell it.
+type Level struct {
+	Quantity *stock.Quantity
+	Reason   string
+}
+
+// An OrderSource is a connector that tells its channel's orders as well.
+type OrderSource interface {
+	// Orders returns a page of the orders that changed from since on and before until, whatever their status; page is the former
+	// page's Next, "" for the first. An order may come twice, and one that changed at a bound may be left out. Pool, Channel and
+	// ReadAt are the caller's to set. Every order is whole, and holds nothing personal. Its errors are as those of Set.
+	Orders(ctx context.Context, since, until stock.Instant, page string) (OrderPage, error)
+}
+
+// An OrderPage is a part of a channel's orders.
+type OrderPage struct {
+	Orders    []record.Order
+	Next      string     // of the next page; "": there is none
+	Allowance *Allowance // nil: it did not say
 }
 
 // An Item names a listing to its channel.
@@ -88,15 +129,16 @@ type Item struct{ SKU, Location, ChannelItem string }
 type Row struct {
 	Item
 	Quantity stock.Quantity
-	Compare  *stock.Quantity // nil: unconditional
+	Compare  *stock.Quantity // nil: unconditional, as every row is where the channel compares nothing
 	Version  stock.Version   // of the offer
 	At       stock.Instant   // when the attempt was first written down
 }
 
 // A Reply is a channel's answer to a Set.
 type Reply struct {
-	ID   string // the channel's own id of the request, "" where it gives none
-	Rows []RowReply
+	ID        string // the channel's own id of the request, "" where it gives none
+	Rows      []RowReply
+	Allowance *Allowance // nil: it did not say
 }
 
 // A RowReply is what became of one row.
@@ -114,6 +156,7 @@ const (
 	RowApplied Outcome = iota + 1
 	RowStale           // refused: the level was not the compare value
 	RowRefused         // refused for another reason that will not go away by itself
+	RowUnsure          // the channel is done with the request and does not say what became of this row
 )
 
 // Class sums up an answer, as communications carry it.
@@ -140,6 +183,9 @@ type RequestError struct {
 	Class      Class
 	RetryAfter time.Duration // what the channel asked for; 0: nothing
 	Reason     string        // what it said, shortened; never a secret
+	// WholeChannel says that it is no row's fault: the address or the credentials are wrong, and every request would fail so.
+	WholeChannel bool
+	Allowance    *Allowance // nil: it did not say
 }
 
 func (e *RequestError) Error() string { return string(e.Class) + ": " + e.Reason }

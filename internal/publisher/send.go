@@ -29,7 +29,7 @@ type request struct {
 type answer struct {
 	request *request
 	reply   Reply
-	levels  []*stock.Quantity
+	reading Reading
 	err     error
 }
 
@@ -50,18 +50,19 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 		c.settleOld(now)
 		c.giveUp(now)
 		c.readAgain(now)
+		c.lapse(now)
 		earlier(c.ripen(now))
 		if c.pausedUntil > now {
 			earlier(c.pausedUntil)
 		}
-		for most := o.stage.cfg.RequestsAtOnce; c.pausedUntil <= now && c.busy < most; {
+		for most := c.atOnce(); c.pausedUntil <= now && c.busy < most; {
 			// The last one of several is kept for what protects a customer, so that it never waits for a bulk.
 			urgent := most > 1 && c.busy == most-1
 			if !c.ready(urgent, now, earlier) {
 				break
 			}
 			if !c.budget.AllowN(now.Time(), 1) {
-				earlier(now.Add(time.Second / time.Duration(max(1, c.traits.RequestsPerSecond))))
+				earlier(now.Add(min(maxSleep, time.Duration(float64(time.Second)/max(0.001, float64(c.budget.Limit()))))))
 				break
 			}
 			r := c.begin(urgent, now)
@@ -139,7 +140,9 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 		for _, l := range chosen {
 			l.busy = true
 			r.items = append(r.items, l.Item)
-			r.counters = append(r.counters, l.ledger)
+			before := l.ledger
+			before.Sold, before.Released = l.ledger.Counters(c.settings, now)
+			r.counters = append(r.counters, before)
 		}
 		return r
 	}
@@ -152,7 +155,7 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 		action := l.decide(now)
 		reason := l.reason(action)
 		if at := l.ledger.Open; at != nil { // a zero overtakes it: its outcome does not matter any more
-			c.forget(at.Key)
+			c.leave(at.Key, l)
 		}
 		l.Attempted = attempted{Item: l.Item, OfferedAt: l.OfferedAt, OccurredAt: l.OccurredAt}
 		if expected, ok := l.ledger.Expected(c.settings); ok {
@@ -193,9 +196,14 @@ func (l *listing) reason(a dispatch.Action) string {
 func (c *channel) replay(now, deadline stock.Instant) *request {
 	keys := make([]string, 0, len(c.retryAt))
 	for key, at := range c.retryAt {
-		if _, never := c.refused[key]; at <= now && !never {
-			keys = append(keys, key)
+		if _, never := c.refused[key]; at > now || never {
+			continue
 		}
+		if !c.unknown[key][0].ledger.MayRetry(c.settings, deadline) {
+			c.dissolve(key)
+			continue
+		}
+		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
 		return nil
@@ -217,6 +225,28 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 	return r
 }
 
+// leave takes a listing out of a request of unknown outcome that its zero overtakes. What is left of it is not what was sent, so it
+// is not sent again.
+func (c *channel) leave(key string, l *listing) {
+	c.unknown[key] = slices.DeleteFunc(slices.Clone(c.unknown[key]), func(o *listing) bool { return o == l })
+	if len(c.unknown[key]) == 0 {
+		c.forget(key)
+		return
+	}
+	c.dissolve(key)
+}
+
+// dissolve ends the tries of a request of unknown outcome: its rows are settled when none can land any more. Nobody is blamed.
+func (c *channel) dissolve(key string) {
+	at := stock.Instant(0)
+	for _, l := range c.unknown[key] {
+		at = max(at, l.ledger.Open.Deadline.Add(c.settings.Settle))
+	}
+	if _, ok := c.refused[key]; !ok {
+		c.refused[key], c.retryAt[key] = "", at
+	}
+}
+
 func (c *channel) forget(key string) {
 	delete(c.unknown, key)
 	delete(c.retryAt, key)
@@ -232,9 +262,9 @@ func (r *request) do(ctx context.Context) answer {
 	}
 	a := answer{request: r}
 	if r.items != nil {
-		a.levels, a.err = r.channel.connector.Read(ctx, r.items)
-		if a.err == nil && len(a.levels) != len(r.items) {
-			a.err = fmt.Errorf("%d levels for %d items", len(a.levels), len(r.items))
+		a.reading, a.err = r.channel.connector.Read(ctx, r.items)
+		if n := len(a.reading.Levels); a.err == nil && n != len(r.items) {
+			a.err = fmt.Errorf("%d levels for %d items", n, len(r.items))
 		}
 		return a
 	}
@@ -275,19 +305,19 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 	o := c.owner
 	if a.err != nil {
 		failed := asRequestError(a.err)
-		c.fail(now, failed.RetryAfter)
+		c.fail(now, failed)
 		o.stage.metrics.outcome(c, "read", failed.Class)
 		return
 	}
-	c.succeed()
+	c.succeed(now, a.reading.Allowance)
 	for i, l := range a.request.listings {
-		level := a.levels[i]
+		level := a.reading.Levels[i].Quantity
 		if level == nil {
-			l.quarantine("the channel does not know the item")
-			said := l.communication(record.Quarantined, record.ReadLevel, l.Quarantine)
-			said.RepliedAt = now
-			o.said = append(o.said, said)
+			c.unsellable(l, a.reading.Levels[i].Reason, now)
 			continue
+		}
+		if l.Unsellable {
+			l.release()
 		}
 		before := &a.request.counters[i]
 		said := l.communication(record.Observed, record.ReadLevel, "read_back")
@@ -307,7 +337,7 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 
 func (c *channel) heardReply(a answer, now stock.Instant) {
 	o := c.owner
-	c.succeed()
+	c.succeed(now, a.reply.Allowance)
 	c.forget(a.request.key)
 	for i, l := range a.request.listings {
 		row := a.reply.Rows[i]
@@ -316,10 +346,13 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 		switch row.Outcome {
 		case RowApplied:
 			l.ledger.Applied(c.settings, now)
-			l.alone = false
+			l.most = 0
 		case RowStale:
 			class, said.State = Stale, record.CommunicationRejected
-			l.ledger.Stale()
+			l.ledger.Stale(now)
+		case RowUnsure:
+			class, said.State = Stale, record.Unknown
+			l.ledger.GiveUp(c.settings, now)
 		default:
 			class, said.State = Refused, record.CommunicationRejected
 			l.ledger.Refused()
@@ -347,20 +380,23 @@ const batchTries = 5
 func (c *channel) heardFailure(a answer, now stock.Instant) {
 	o := c.owner
 	failed := asRequestError(a.err)
-	c.fail(now, failed.RetryAfter)
+	c.fail(now, failed)
 	state := record.CommunicationRejected
 	key, open := a.request.key, a.request.listings[0].ledger.Open
 	if again := open.Tries > 1; again || failed.Class.unknown() {
 		state = record.Unknown
 		c.unknown[key], c.retryAt[key] = a.request.listings, max(c.pausedUntil, now.Add(c.backOff(int(open.Tries)-1)))
 		// Where another try is of no use, or only ever spoils the other rows of its batch: wait until none can land any more.
-		if again && failed.Class == Refused || open.Tries >= batchTries && len(a.request.listings) > 1 {
+		switch {
+		case c.settings.Keys == 0:
+			c.dissolve(key)
+		case again && failed.Class == Refused && !failed.WholeChannel, open.Tries >= batchTries && len(a.request.listings) > 1:
 			c.refused[key], c.retryAt[key] = failed.Reason, open.Deadline.Add(c.settings.Settle)
 		}
 	} else {
 		c.forget(key)
 	}
-	single := len(a.request.listings) == 1
+	rows := len(a.request.listings)
 	for _, l := range a.request.listings {
 		said := l.attempt(state, "")
 		said.Reply, said.ReplyClass, said.AttemptedAt, said.RepliedAt = failed.Reason, string(failed.Class), a.request.startedAt, now
@@ -370,8 +406,8 @@ func (c *channel) heardFailure(a answer, now stock.Instant) {
 			continue
 		}
 		l.ledger.Refused()
-		if failed.Class == Refused {
-			c.blame(l, single, said.Kind, failed.Reason)
+		if failed.Class == Refused && !failed.WholeChannel {
+			c.blame(l, rows, said.Kind, failed.Reason)
 		}
 	}
 }
@@ -385,21 +421,37 @@ func (c *channel) giveUp(now stock.Instant) {
 		batch := c.unknown[key]
 		c.forget(key)
 		for _, l := range batch {
-			l.ledger.GiveUp(c.settings)
-			c.blame(l, len(batch) == 1, record.SetLevel, reason)
+			l.ledger.GiveUp(c.settings, now)
+			if reason != "" {
+				c.blame(l, len(batch), record.SetLevel, reason)
+			}
 			c.owner.touch(l)
 			c.schedule(l, now)
 		}
 	}
 }
 
-// blame deals with a listing of a batch that was refused as a whole. One bad row spoils a batch: each is sent by itself, and the
-// one at fault is put aside.
-func (c *channel) blame(l *listing, single bool, kind record.CommunicationKind, reason string) {
-	if l.alone = !single; single {
-		l.quarantine(reason)
-		c.owner.said = append(c.owner.said, l.communication(record.Quarantined, kind, l.Quarantine))
+// blame deals with a listing of a request that was refused as a whole, of so many rows. One bad row spoils a batch: it is halved until
+// the one at fault is alone, and put aside.
+func (c *channel) blame(l *listing, rows int, kind record.CommunicationKind, reason string) {
+	if rows > 1 {
+		l.most = (rows + 1) / 2
+		return
 	}
+	l.quarantine(reason)
+	c.owner.said = append(c.owner.said, l.communication(record.Quarantined, kind, l.Quarantine))
+}
+
+// unsellable puts a listing aside that the channel does not know or would not sell. It is said once, and read again with the others.
+func (c *channel) unsellable(l *listing, reason string, now stock.Instant) {
+	known := l.Quarantine
+	l.quarantine(reason)
+	if l.Unsellable = true; known == l.Quarantine {
+		return
+	}
+	said := l.communication(record.Quarantined, record.ReadLevel, l.Quarantine)
+	said.RepliedAt = now
+	c.owner.said = append(c.owner.said, said)
 }
 
 // drift is the reason of an observation that somebody else's change of the level must have led to.
@@ -412,12 +464,15 @@ func (l *listing) drifted() {
 	}
 }
 
+// quarantine puts the listing aside until release.
 func (l *listing) quarantine(reason string) {
 	if reason == "" {
 		reason = "refused"
 	}
-	l.Quarantine, l.alone = reason, false
+	l.Quarantine, l.Unsellable, l.again, l.most = reason, false, false, 0
 }
+
+func (l *listing) release() { l.Quarantine, l.Unsellable, l.again, l.most = "", false, false, 0 }
 
 // settleOld settles attempts that a zero overtook and that cannot land any more.
 func (c *channel) settleOld(now stock.Instant) {
@@ -440,7 +495,7 @@ func (c *channel) readAgain(now stock.Instant) {
 	c.readBack = now.Add(c.owner.stage.cfg.ReadBackEvery)
 	for _, l := range c.sorted() {
 		if l.ledger.Open == nil && !l.busy {
-			l.ledger.Look = true // not saved for its own sake: a new owner's reading back begins anew
+			l.ledger.Look, l.again = true, l.Unsellable // not saved for its own sake: a new owner's reading back begins anew
 			c.schedule(l, now)
 		}
 	}

@@ -13,9 +13,11 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/channel"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
+	"github.com/shelfwire/shelfwire/internal/channel/shopify"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
 	"github.com/shelfwire/shelfwire/internal/channelsim"
 	simshop "github.com/shelfwire/shelfwire/internal/channelsim/shop"
+	simshopify "github.com/shelfwire/shelfwire/internal/channelsim/shopify"
 	simwebhook "github.com/shelfwire/shelfwire/internal/channelsim/webhook"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -74,7 +76,14 @@ func TestSimulatedChannels(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	b := newBench(t, map[string]publisher.Connector{"shop": toShop, "market": toMarket})
+	theShopify := simshopify.New("shopify", shopToken, 3, faults, simshopify.Options{Maximum: 4000, Restore: 1000, Partial: true})
+	shopifyServer := httptest.NewServer(theShopify)
+	defer shopifyServer.Close()
+	toShopify, err := shopify.New(channel.Endpoint{URL: shopifyServer.URL, Token: shopToken, Timeout: 150 * time.Millisecond, AllowPrivate: true}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, map[string]publisher.Connector{"shop": toShop, "market": toMarket, "shopify": toShopify})
 	b.cfg.RetryMin, b.cfg.RetryMax, b.cfg.ReadBackEvery = 20*time.Millisecond, 200*time.Millisecond, 500*time.Millisecond
 	store, err := redisstore.Open(t.Context(), redisstore.Config{Addresses: []string{miniredis.RunT(t).Addr()}, Prefix: "sw:"}, slogDiscard())
 	if err != nil {
@@ -88,15 +97,19 @@ func TestSimulatedChannels(t *testing.T) {
 	for _, c := range []struct {
 		id    string
 		shelf *channelsim.Shelf
-	}{{"shop", theShop.Shelf}, {"market", theMarket.Shelf}} {
+	}{{"shop", theShop.Shelf}, {"market", theMarket.Shelf}, {"shopify", theShopify.Shelf}} {
 		b.declare(c.id, func(ch *record.Channel) {
 			ch.Publish.Quiet, ch.Publish.LongestWait, ch.Publish.Settle = 20*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond
 		})
 		for i := range 24 {
 			l := &retail{channel: c.id, sku: fmt.Sprintf("SKU%02d", i), shelf: c.shelf, supply: stock.Quantity(2 + random.IntN(12)), fixed: i%2 == 0}
 			l.place = channelsim.Place{Item: "item-" + l.sku}
-			if c.id == "market" {
+			switch c.id {
+			case "market":
 				l.place.Item = l.sku
+			case "shopify":
+				l.place = channelsim.Place{Item: fmt.Sprintf("gid://shopify/InventoryItem/%d", 100+i), Location: "gid://shopify/Location/1"}
+				theShopify.Put(l.place, simshopify.Product{SKU: l.sku, Status: "ACTIVE", Tracked: true}, 0)
 			}
 			c.shelf.List(l.place, min(l.supply, stock.Quantity(random.IntN(5))))
 			listings = append(listings, l)
@@ -113,7 +126,7 @@ func TestSimulatedChannels(t *testing.T) {
 			stop = b.work()
 		}
 	})
-	for _, s := range []*channelsim.Shelf{theShop.Shelf, theMarket.Shelf} {
+	for _, s := range []*channelsim.Shelf{theShop.Shelf, theMarket.Shelf, theShopify.Shelf} {
 		if s.Injected() < 5 {
 			t.Errorf("%d faults were met, want some", s.Injected())
 		}
@@ -126,7 +139,7 @@ func TestSimulatedChannels(t *testing.T) {
 
 	checkSaid(t, b.said.list())
 	checkKeys(t, b.said.list())
-	for _, s := range []*channelsim.Shelf{theShop.Shelf, theMarket.Shelf} {
+	for _, s := range []*channelsim.Shelf{theShop.Shelf, theMarket.Shelf, theShopify.Shelf} {
 		checkAppliedOnce(t, s.Changes())
 	}
 	checkNothingGivenBack(t, listings)
@@ -136,7 +149,11 @@ func TestSimulatedChannels(t *testing.T) {
 // tell makes the offer that the allocator would.
 func (b *bench) tell(l *retail) {
 	l.offered = max(0, l.supply-l.folded+l.released)
-	b.offer(l.channel, l.sku, l.offered, l.folded, l.released)
+	o := b.anOffer(l.channel, l.sku, l.offered, l.folded, l.released)
+	if o.Offer.Location = l.place.Location; l.place.Location != "" {
+		o.Offer.ChannelIDs = map[string]string{"inventory_item_id": l.place.Item}
+	}
+	b.offers.append(o)
 }
 
 // trade lets shoppers, receipts, our own shops and polls happen for a while; tick is called every few milliseconds. It returns
@@ -202,6 +219,7 @@ func (b *bench) poll(open []*order) (left []*order) {
 	}
 	b.mark("shop")
 	b.mark("market")
+	b.mark("shopify")
 	return nil
 }
 
@@ -282,7 +300,7 @@ func checkAppliedOnce(t *testing.T, changes []channelsim.Change) {
 func checkNothingGivenBack(t *testing.T, listings []*retail) {
 	t.Helper()
 	for _, l := range listings {
-		if l.channel != "shop" || !l.fixed {
+		if l.channel == "market" || !l.fixed {
 			continue
 		}
 		sold := stock.Quantity(0)

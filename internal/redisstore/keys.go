@@ -8,19 +8,6 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
-// The names of the tables in keys, in the order of the engine's tables.
-var tableNames = [...]string{
-	engine.TablePool:     "pool",
-	engine.TableSeen:     "seen",
-	engine.TableStock:    "stock",
-	engine.TableListings: "listings",
-	engine.TableOrders:   "orders",
-	engine.TableRecent:   "recent",
-	engine.TablePromises: "promises",
-	engine.TableItems:    "items",
-	engine.TableDue:      "due",
-}
-
 // slot begins every key of a journal partition: <prefix>{jN}:
 func (s *Store) slot(partition int32) string {
 	return s.prefix + "{j" + strconv.Itoa(int(partition)) + "}:"
@@ -31,7 +18,7 @@ func (s *Store) metaKey(partition int32) string { return s.slot(partition) + "me
 
 // tableKey holds one table of one pool, a field per row.
 func (s *Store) tableKey(partition int32, table engine.Table, pool string) string {
-	return s.slot(partition) + tableNames[table] + ":" + stream.EscapeID(pool)
+	return s.slot(partition) + table.String() + ":" + stream.EscapeID(pool)
 }
 
 // parseTableKey undoes tableKey; ok is false for other keys of the slot.
@@ -40,12 +27,8 @@ func (s *Store) parseTableKey(partition int32, key string) (table engine.Table, 
 	if !found {
 		return 0, "", false
 	}
-	for t, n := range tableNames {
-		if n != "" && n == name {
-			return engine.Table(t), stream.SplitKey(pool)[0], true
-		}
-	}
-	return 0, "", false
+	table, ok = engine.ParseTable(name)
+	return table, stream.SplitKey(pool)[0], ok
 }
 
 // field is the name of a row within its hash. SKUs are escaped because readers use them; the others are names of the

@@ -42,6 +42,9 @@ func parseMeta(reply []any) (stream.Position, error) {
 	if missing == len(text) {
 		return stream.Position{}, nil
 	}
+	if text[0] == restoring {
+		return stream.Position{}, underRestore()
+	}
 	generation, err1 := strconv.ParseUint(text[1], 10, 5)
 	offset, err2 := strconv.ParseInt(text[2], 10, 64)
 	epoch, err3 := strconv.ParseInt(text[3], 10, 32)

@@ -56,3 +56,12 @@ func (s *Store) ReadOrder(ctx context.Context, partition int32, pool, channel, o
 	}
 	return values[0], nil
 }
+
+// EachListings calls f with the packed row of every SKU of the pool that has listings, each once, in no particular order. Rows are
+// not of one moment. f may keep the row.
+func (s *Store) EachListings(ctx context.Context, partition int32, pool string, f func(engine.RowWrite) error) error {
+	if err := s.scanTable(ctx, partition, engine.TableListings, pool, f); err != nil {
+		return fmt.Errorf("read the listings of pool %q: %w", pool, err)
+	}
+	return nil
+}

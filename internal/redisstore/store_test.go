@@ -40,7 +40,7 @@ func open(t *testing.T, address, prefix string) *redisstore.Store {
 // harness gives the conformance suite a store at address whose keys begin with prefix.
 func harness(t *testing.T, address, prefix string) storetest.Harness {
 	return storetest.Harness{
-		Open: func(t *testing.T) allocator.Store { return open(t, address, prefix) },
+		Open: func(t *testing.T) storetest.Store { return open(t, address, prefix) },
 		Spoil: func(t *testing.T, partition int32, table engine.Table, pool string) {
 			t.Helper()
 			client := redis.NewClient(&redis.Options{Addr: address})

@@ -55,9 +55,9 @@ func writeLoad(t *testing.T, n int, seed uint64) load {
 		}
 		kind, quantity := kinds[r.IntN(len(kinds))], int64(1+r.IntN(20))
 		l.sums[s] += kind.sign * quantity
-		identity := fmt.Sprintf(`"event_id":"e%d"`, i)
+		identity := fmt.Sprintf(`"event_id":"e%d-%d"`, seed, i)
 		if i%2 == 0 {
-			source := fmt.Sprintf("%s-%s", s.pool, s.outlet)
+			source := fmt.Sprintf("%s-%s-%d", s.pool, s.outlet, seed)
 			sequences[source]++
 			identity = fmt.Sprintf(`"source":%q,"epoch":1,"sequence":%d`, source, sequences[source])
 		}

@@ -9,7 +9,8 @@ import (
 // beside it) ends when the partition is taken away; the worker must return soon after.
 type Assignment interface {
 	Partition() Partition
-	// Committed returns the group's committed offset (the next record to read), −1 where there is none.
+	// Committed returns the group's committed offset (the next record to read), −1 where there is none, ErrOtherTopic where it was
+	// committed for another topic of the same name.
 	Committed(ctx context.Context) (int64, error)
 	// Commit stores next as the group's offset and waits for the broker.
 	Commit(ctx context.Context, next int64) error

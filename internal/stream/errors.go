@@ -7,4 +7,6 @@ var (
 	ErrOutOfRange = errors.New("position is outside the log")
 	// ErrTooLarge is returned by a producer for a message that the broker refuses for ever because of its size.
 	ErrTooLarge = errors.New("record too large for the broker")
+	// ErrOtherTopic is returned for a committed offset that counts in another topic of the same name: it was deleted and made again.
+	ErrOtherTopic = errors.New("the committed offset is of a topic that is gone")
 )

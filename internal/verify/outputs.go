@@ -182,7 +182,8 @@ func (v *verification) compareOutputs(tail bool) {
 	}
 }
 
-// committed reports whether the version lies within what the fold covers.
+// committed reports whether the version lies within what the fold covers: behind the snapshot it begins with, and not ahead of the
+// state.
 func (v *verification) committed(key recordKey, version stock.Version, tail bool) bool {
 	parts := stream.SplitKey(key.key)
 	journal, known := v.poolOf[parts[0]]
@@ -193,7 +194,8 @@ func (v *verification) committed(key recordKey, version stock.Version, tail bool
 	if !known {
 		return !tail
 	}
-	return version.Offset() < v.partitions[journal].after.Offset
+	p := v.partitions[journal]
+	return version.Offset() >= p.base.Offset && version.Offset() < p.after.Offset
 }
 
 func compareRecordKeys(a, b recordKey) int {

@@ -1,6 +1,6 @@
 // Package verify proves an installation: it folds the journal again from its first entry, with nothing but the journal, and
 // compares what comes out with what is there: every row in Redis, every record of the output topics, and the newest rows of the
-// history.
+// history. Where the beginning of the journal is gone the fold begins with a snapshot, which is a fold of it.
 //
 // It only reads, and it may run beside a pipeline at work. Which versions were written depends on how the entries were cut into
 // batches, so it asks of the topics: each record equals the fold at its own version, and the newest of each key is there.
@@ -21,8 +21,7 @@ import (
 
 // A Log gives the topics to read. It is safe for concurrent use.
 type Log interface {
-	// Open starts to read a partition at offset from.
-	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+	Opener
 	// TopicID returns the id that the topic got when it was created.
 	TopicID(ctx context.Context, t stream.Topic) (string, error)
 	// Partitions returns how many partitions the topic has.
@@ -40,9 +39,18 @@ type Store interface {
 	EachRow(ctx context.Context, partition int32, f func(engine.RowWrite) error) error
 }
 
+// A Base is a state that the fold begins with instead of the journal's first entry.
+type Base interface {
+	// Position returns where the state of a journal partition stands.
+	Position(partition int32) (stream.Position, error)
+	// EachRow calls f with every row of the partition once. f may keep the row.
+	EachRow(partition int32, f func(engine.RowWrite) error) error
+}
+
 // Config says what is compared.
 type Config struct {
 	Pool string // only this pool; "" is all
+	Base Base   // where the fold begins; nil: with the first entry of the journal
 	// HistoryWait is how long the history may take to catch up with the topics; 0 is 30 s.
 	HistoryWait time.Duration
 	// Quiet is how long a topic may give nothing before its end is believed; 0 is 5 s. It only matters for a topic whose
@@ -57,6 +65,8 @@ type Progress struct {
 	Step        string // rows, outputs, fold, history
 	Done, Total int64  // of the step; Total 0: not known
 }
+
+const defaultQuiet = 5 * time.Second
 
 // Deps is what Run reads.
 type Deps struct {
@@ -105,9 +115,6 @@ func (r *Report) differs(where, key, what, note string) {
 func Run(ctx context.Context, cfg Config, deps Deps) (Report, error) {
 	if cfg.HistoryWait == 0 {
 		cfg.HistoryWait = 30 * time.Second
-	}
-	if cfg.Quiet == 0 {
-		cfg.Quiet = 5 * time.Second
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
@@ -166,6 +173,7 @@ func (v *verification) run(ctx context.Context) error {
 type partition struct {
 	id            int32
 	bounds        stream.Bounds
+	base          stream.Position          // where the fold begins
 	before, after stream.Position          // before and after the rows were read
 	rows          map[engine.RowKey]uint64 // hash of each value
 
@@ -198,7 +206,13 @@ func (v *verification) readRows(ctx context.Context, id int32) (*partition, erro
 		return nil, err
 	}
 	v.cfg.Progress(Progress{Step: "rows", Done: int64(id) + 1})
-	return p, v.usable(ctx, p)
+	if err := v.usable(ctx, p); err != nil {
+		return nil, err
+	}
+	if p.base.Offset > 0 {
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf("journal partition %d: begun with the snapshot at offset %d: outputs of entries before it were not compared", id, p.base.Offset))
+	}
+	return p, nil
 }
 
 // usable refuses a journal that the state cannot be compared with.
@@ -207,9 +221,22 @@ func (v *verification) usable(ctx context.Context, p *partition) error {
 	if err != nil {
 		return err
 	}
+	if v.cfg.Base != nil {
+		if p.base, err = v.cfg.Base.Position(p.id); err != nil {
+			return err
+		}
+	}
 	switch {
-	case p.bounds.Start > 0:
-		return fmt.Errorf("journal partition %d begins at offset %d: what was before it is gone, and a fold that begins in the middle proves nothing", p.id, p.bounds.Start)
+	case p.base == stream.Position{} && p.bounds.Start > 0:
+		return fmt.Errorf("journal partition %d begins at offset %d: what was before it is gone, and a fold that begins in the middle proves nothing. "+
+			"Begin with a snapshot from before that offset", p.id, p.bounds.Start)
+	case p.base.Offset < p.bounds.Start:
+		return fmt.Errorf("the snapshot of journal partition %d is at offset %d, but the journal begins at offset %d: begin with a newer one", p.id, p.base.Offset, p.bounds.Start)
+	case p.base != stream.Position{} && p.base.TopicID != topicID:
+		return fmt.Errorf("the snapshot of journal partition %d was folded from journal %s, but the journal is now %s", p.id, p.base.TopicID, topicID)
+	case p.base.Offset > p.before.Offset:
+		return fmt.Errorf("the snapshot of journal partition %d is at offset %d, newer than the state at %d: wait until the allocator has got there, or begin with an older one",
+			p.id, p.base.Offset, p.before.Offset)
 	case p.after != stream.Position{} && p.after.TopicID != topicID:
 		return fmt.Errorf("the state of journal partition %d was folded from journal %s, but the journal is now %s", p.id, p.after.TopicID, topicID)
 	case p.after.Offset > p.bounds.End:
@@ -222,16 +249,32 @@ func (v *verification) wanted(pool string) bool { return v.cfg.Pool == "" || v.c
 
 // each reads the records of a partition from its start up to end.
 func (v *verification) each(ctx context.Context, p stream.Partition, b stream.Bounds, f func(r *stream.Record) error) error {
+	return EachRecord(ctx, v.deps.Log, p, b, v.cfg.Quiet, f)
+}
+
+// An Opener opens partitions to read.
+type Opener interface {
+	// Open starts to read a partition at offset from.
+	Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error)
+}
+
+// EachRecord calls f with the records of a partition from the start of the bounds up to their end, which must not lie beyond the
+// partition's. quiet is how long a topic may give nothing before its end is believed; 0 is 5 s. It only matters where the last records
+// were removed, and a journal that gives nothing before its end is an error.
+func EachRecord(ctx context.Context, log Opener, p stream.Partition, b stream.Bounds, quiet time.Duration, f func(r *stream.Record) error) error {
 	if b.Start >= b.End {
 		return nil
 	}
-	reader, err := v.deps.Log.Open(ctx, p, b.Start)
+	if quiet == 0 {
+		quiet = defaultQuiet
+	}
+	reader, err := log.Open(ctx, p, b.Start)
 	if err != nil {
 		return fmt.Errorf("open %s/%d: %w", p.Topic, p.ID, err)
 	}
 	defer reader.Close()
 	for next := b.Start; next < b.End; {
-		waiting, cancel := context.WithTimeout(ctx, v.cfg.Quiet)
+		waiting, cancel := context.WithTimeout(ctx, quiet)
 		records, err := reader.Read(waiting)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && p.Topic != stream.Journal {

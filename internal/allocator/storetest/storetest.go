@@ -15,10 +15,18 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
+// A Store is what keeps the hot state: the allocator works on it, and a snapshot is put back into it.
+type Store interface {
+	allocator.Store
+	// Replace fills a partition anew, as the snapshot stage's Store says. Meanwhile, and where it breaks off, whoever asks for the
+	// position gets an error that wraps allocator.ErrRestoring.
+	Replace(ctx context.Context, partition int32, at stream.Position, each func(put func(engine.RowWrite) error) error) error
+}
+
 // A Harness is one empty store, and the ways to treat it badly that the suite needs.
 type Harness struct {
 	// Open returns another client of the same store. The suite does not close it.
-	Open func(t *testing.T) allocator.Store
+	Open func(t *testing.T) Store
 	// Spoil puts something that no store would write where the pool's table is.
 	Spoil func(t *testing.T, partition int32, table engine.Table, pool string)
 	// LoseReply makes a client of the same store that loses the reply to the commit it is asked for next.
@@ -45,6 +53,10 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"a commit of 20,000 rows", testLarge},
 		{"a commit that is cancelled took place or did not", testCancelled},
 		{"a commit whose reply is lost took place, and the store goes on", testLostReply},
+		{"a state that is replaced is the new one, whole", testReplaceState},
+		{"a replacement that breaks off leaves nothing to begin from, and another makes it good", testReplaceBreaksOff},
+		{"of two replacements at a time the first begun fails", testReplaceTwice},
+		{"a writer at work finds its partition replaced", testReplaceUnderWriter},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}

@@ -15,12 +15,16 @@ import (
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/channel"
+	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
 // Vendor is the channel's vendor in the catalogue.
 const Vendor = "shop"
+
+// keysLast is how long a shop remembers a key.
+const keysLast = 24 * time.Hour
 
 // The paths below the channel's URL.
 const (
@@ -96,7 +100,7 @@ func New(e channel.Endpoint) (*Connector, error) {
 
 // Traits implements [publisher.Connector].
 func (c *Connector) Traits() publisher.Traits {
-	return publisher.Traits{CompareAndSet: true, BatchRows: 100, RequestsPerSecond: 20, Burst: 40, Timeout: c.timeout}
+	return publisher.Traits{Access: dispatch.Comparing, KeysLast: keysLast, BatchRows: 100, RequestsPerSecond: 20, Burst: 40, Timeout: c.timeout}
 }
 
 // Set implements [publisher.Connector].
@@ -131,19 +135,25 @@ func (c *Connector) Set(ctx context.Context, key string, rows []publisher.Row) (
 }
 
 // Read implements [publisher.Connector].
-func (c *Connector) Read(ctx context.Context, items []publisher.Item) ([]*stock.Quantity, error) {
+func (c *Connector) Read(ctx context.Context, items []publisher.Item) (publisher.Reading, error) {
 	var in GetRequest
 	for _, i := range items {
 		in.Items = append(in.Items, GetItem{Item: itemOf(i), Location: i.Location})
 	}
 	var out GetReply
 	if err := c.post(ctx, GetPath, in, &out); err != nil {
-		return nil, err
+		return publisher.Reading{}, err
 	}
 	if len(out.Levels) != len(items) {
-		return nil, unreadable(fmt.Sprintf("%d levels for %d items", len(out.Levels), len(items)))
+		return publisher.Reading{}, unreadable(fmt.Sprintf("%d levels for %d items", len(out.Levels), len(items)))
 	}
-	return out.Levels, nil
+	reading := publisher.Reading{Levels: make([]publisher.Level, len(items))}
+	for i, level := range out.Levels {
+		if reading.Levels[i].Quantity = level; level == nil {
+			reading.Levels[i].Reason = "the shop has no such item"
+		}
+	}
+	return reading, nil
 }
 
 // itemOf is how the shop calls the listing: by its own id where the catalogue has one.

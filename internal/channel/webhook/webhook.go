@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/channel"
+	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/signature"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -68,9 +69,12 @@ func New(pool, id string, e channel.Endpoint, now func() time.Time) (*Connector,
 	return c, nil
 }
 
+// keysLast is how long a receiver must remember a webhook-id to be told unknown outcomes again.
+const keysLast = 24 * time.Hour
+
 // Traits implements [publisher.Connector].
 func (c *Connector) Traits() publisher.Traits {
-	return publisher.Traits{BatchRows: 50, RequestsPerSecond: 20, Burst: 20, Timeout: c.timeout}
+	return publisher.Traits{Access: dispatch.Blind, KeysLast: keysLast, BatchRows: 50, RequestsPerSecond: 20, Burst: 20, Timeout: c.timeout}
 }
 
 // An Event is the body of a request.
@@ -169,6 +173,6 @@ func (c *Connector) reply(answer []byte, rows int) (publisher.Reply, error) {
 }
 
 // Read implements [publisher.Connector]. A webhook's levels cannot be read, and Traits says so.
-func (c *Connector) Read(context.Context, []publisher.Item) ([]*stock.Quantity, error) {
-	return nil, &publisher.RequestError{Class: publisher.Refused, Reason: "a webhook tells no levels"}
+func (c *Connector) Read(context.Context, []publisher.Item) (publisher.Reading, error) {
+	return publisher.Reading{}, &publisher.RequestError{Class: publisher.Refused, Reason: "a webhook tells no levels"}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -35,6 +36,10 @@ type Channel struct {
 	Put   func(publisher.Item, stock.Quantity)
 	Sell  func(publisher.Item)
 	Level func(publisher.Item) stock.Quantity
+	// Name makes of the suite's item one as the catalogue would name it to this channel; nil: as it is.
+	Name func(publisher.Item) publisher.Item
+	// Most is the greatest level that the channel takes; 0: any of 32 bits.
+	Most stock.Quantity
 	// Meet makes the next request meet a fault.
 	Meet func(Fault)
 }
@@ -68,19 +73,25 @@ func Run(t *testing.T, start func(*testing.T) Channel) {
 	}
 }
 
-func item(i int) publisher.Item {
+func (c Channel) item(i int) publisher.Item {
 	id := fmt.Sprintf("SKU-%03d", i)
-	return publisher.Item{SKU: id, ChannelItem: id}
+	item := publisher.Item{SKU: id, ChannelItem: id}
+	if c.Name != nil {
+		return c.Name(item)
+	}
+	return item
 }
 
 // row sets an item from one level to another. A connector that does not compare leaves base alone.
 func (c Channel) row(i int, base, value stock.Quantity) publisher.Row {
-	r := publisher.Row{Item: item(i), Quantity: value, Version: stock.Version(100 + i), At: 1_700_000_000_000_000}
-	if c.Connector.Traits().CompareAndSet {
+	r := publisher.Row{Item: c.item(i), Quantity: value, Version: stock.Version(100 + i), At: 1_700_000_000_000_000}
+	if c.compares() {
 		r.Compare = &base
 	}
 	return r
 }
+
+func (c Channel) compares() bool { return c.Connector.Traits().Access == dispatch.Comparing }
 
 func (c Channel) set(t *testing.T, key string, rows ...publisher.Row) (publisher.Reply, error) {
 	t.Helper()
@@ -103,8 +114,8 @@ func (c Channel) mustSet(t *testing.T, key string, rows ...publisher.Row) []publ
 
 func (c Channel) wantLevel(t *testing.T, i int, want stock.Quantity) {
 	t.Helper()
-	if got := c.Level(item(i)); got != want {
-		t.Errorf("the level of %s is %d, want %d", item(i).SKU, got, want)
+	if got := c.Level(c.item(i)); got != want {
+		t.Errorf("the level of %s is %d, want %d", c.item(i).SKU, got, want)
 	}
 }
 
@@ -127,16 +138,20 @@ func traits(t *testing.T, c Channel) {
 
 func sets(t *testing.T, c Channel) {
 	for i := range 3 {
-		c.Put(item(i), stock.Quantity(10+i))
+		c.Put(c.item(i), stock.Quantity(10+i))
 	}
-	rows := c.mustSet(t, "k1", c.row(2, 12, 7), c.row(0, 10, 0), c.row(1, 11, 1<<31))
+	most := c.Most
+	if most == 0 {
+		most = 1 << 31
+	}
+	rows := c.mustSet(t, "k1", c.row(2, 12, 7), c.row(0, 10, 0), c.row(1, 11, most))
 	for i, r := range rows {
 		if r.Outcome != publisher.RowApplied {
 			t.Errorf("row %d = %+v, want applied", i, r)
 		}
 	}
 	c.wantLevel(t, 0, 0)
-	c.wantLevel(t, 1, 1<<31)
+	c.wantLevel(t, 1, most)
 	c.wantLevel(t, 2, 7)
 	c.mustSet(t, "k2", c.row(0, 0, 4))
 	c.wantLevel(t, 0, 4)
@@ -146,90 +161,114 @@ func fullBatch(t *testing.T, c Channel) {
 	n := c.Connector.Traits().BatchRows
 	rows := make([]publisher.Row, n)
 	for i := range n {
-		c.Put(item(i), 1)
+		c.Put(c.item(i), 1)
 		rows[i] = c.row(i, 1, stock.Quantity(i+2))
 	}
 	c.mustSet(t, "k1", rows...)
 	for i := range n {
 		c.wantLevel(t, i, stock.Quantity(i+2))
 	}
-	if !c.Connector.Traits().CompareAndSet {
+	if !c.compares() {
 		return
 	}
 	items := make([]publisher.Item, n)
 	for i := range n {
-		items[i] = item(i)
+		items[i] = c.item(i)
 	}
-	levels, err := c.Connector.Read(t.Context(), items)
+	reading, err := c.Connector.Read(t.Context(), items)
+	levels := reading.Levels
 	if err != nil || len(levels) != n {
 		t.Fatalf("Read() of %d items = %d levels, %v", n, len(levels), err)
 	}
 	for i, l := range levels {
-		if l == nil || *l != stock.Quantity(i+2) {
+		if l := l.Quantity; l == nil || *l != stock.Quantity(i+2) {
 			t.Fatalf("level %d = %v, want %d", i, l, i+2)
 		}
 	}
 }
 
 func unknownItem(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
-	c.Put(item(2), 5)
+	c.Put(c.item(0), 5)
+	c.Put(c.item(2), 5)
 	rows := c.mustSet(t, "k1", c.row(0, 5, 4), c.row(1, 5, 4), c.row(2, 5, 4))
 	if rows[1].Outcome != publisher.RowRefused || rows[1].Reason == "" {
 		t.Errorf("the unknown item's row = %+v, want refused with a reason", rows[1])
 	}
-	if rows[0].Outcome != publisher.RowApplied || rows[2].Outcome != publisher.RowApplied {
-		t.Errorf("the other rows = %+v, %+v, want applied", rows[0], rows[2])
-	}
-	c.wantLevel(t, 0, 4)
-	c.wantLevel(t, 2, 4)
+	c.wantBeside(t, 0, rows[0], 5, 4)
+	c.wantBeside(t, 2, rows[2], 5, 4)
 }
 
 func stale(t *testing.T, c Channel) {
-	if !c.Connector.Traits().CompareAndSet {
+	if !c.compares() {
 		return // it compares nothing
 	}
-	c.Put(item(0), 5)
-	c.Put(item(1), 5)
-	c.Sell(item(0))
+	c.Put(c.item(0), 5)
+	c.Put(c.item(1), 5)
+	c.Sell(c.item(0))
 	rows := c.mustSet(t, "k1", c.row(0, 5, 9), c.row(1, 5, 9))
-	if rows[0].Outcome != publisher.RowStale || rows[1].Outcome != publisher.RowApplied {
-		t.Errorf("rows = %+v, want stale and applied", rows)
+	if rows[0].Outcome != publisher.RowStale && rows[0].Outcome != publisher.RowUnsure {
+		t.Errorf("the row on condition of another level = %+v, want stale, or unsure where the channel does not say which was", rows[0])
 	}
 	c.wantLevel(t, 0, 4)
-	c.wantLevel(t, 1, 9)
+	c.wantBeside(t, 1, rows[1], 5, 9)
+	if rows := c.mustSet(t, "k2", c.row(0, 5, 9)); rows[0].Outcome != publisher.RowStale {
+		t.Errorf("the same alone = %+v, want stale", rows[0])
+	}
+	c.wantLevel(t, 0, 4)
+}
+
+// wantBeside checks a row that was sent with another one that is at fault: it is applied, or the channel does not say.
+func (c Channel) wantBeside(t *testing.T, i int, row publisher.RowReply, before, after stock.Quantity) {
+	t.Helper()
+	level := c.Level(c.item(i))
+	switch row.Outcome {
+	case publisher.RowApplied:
+		c.wantLevel(t, i, after)
+	case publisher.RowUnsure:
+		if level != before && level != after {
+			t.Errorf("the level of %s is %d, want %d or %d", c.item(i).SKU, level, before, after)
+		}
+	default:
+		t.Errorf("the row beside one at fault = %+v, want applied, or unsure where the channel does not say", row)
+	}
 }
 
 func reads(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
-	c.Put(item(2), 0)
-	levels, err := c.Connector.Read(t.Context(), []publisher.Item{item(2), item(1), item(0)})
-	if !c.Connector.Traits().CompareAndSet {
+	c.Put(c.item(0), 5)
+	c.Put(c.item(2), 0)
+	reading, err := c.Connector.Read(t.Context(), []publisher.Item{c.item(2), c.item(1), c.item(0)})
+	if !c.compares() {
 		wantClass(t, err, publisher.Refused)
 		return
 	}
+	levels := reading.Levels
 	if err != nil || len(levels) != 3 {
 		t.Fatalf("Read() = %v, %v", levels, err)
 	}
-	if levels[0] == nil || *levels[0] != 0 || levels[1] != nil || levels[2] == nil || *levels[2] != 5 {
-		t.Errorf("Read() = %v, want 0, nil, 5", levels)
+	for i, want := range []stock.Quantity{0, -1, 5} {
+		if q := levels[i].Quantity; (q == nil) != (want < 0) || q != nil && *q != want {
+			t.Errorf("level %d = %+v, want %d (−1: none)", i, levels[i], want)
+		}
+	}
+	if levels[1].Reason == "" {
+		t.Error("the item that is not there has no reason")
 	}
 }
 
 func sameKey(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
+	c.Put(c.item(0), 5)
 	first := c.mustSet(t, "k1", c.row(0, 5, 4))
-	c.Sell(item(0))
+	c.Sell(c.item(0))
 	again := c.mustSet(t, "k1", c.row(0, 5, 4))
 	if first[0].Outcome != publisher.RowApplied || again[0].Outcome != publisher.RowApplied {
 		t.Errorf("outcomes %v and %v, want applied twice", first[0].Outcome, again[0].Outcome)
 	}
 	c.wantLevel(t, 0, 3) // the sale stands
-	if !c.Connector.Traits().CompareAndSet {
+	if !c.compares() {
 		return
 	}
 	refused := c.mustSet(t, "k2", c.row(0, 5, 4))
-	c.Put(item(0), 5)
+	c.Put(c.item(0), 5)
 	again = c.mustSet(t, "k2", c.row(0, 5, 4))
 	if refused[0].Outcome != publisher.RowStale || again[0].Outcome != publisher.RowStale {
 		t.Errorf("outcomes %v and %v, want stale twice: the level fits again, but the key was answered", refused[0].Outcome, again[0].Outcome)
@@ -237,7 +276,7 @@ func sameKey(t *testing.T, c Channel) {
 }
 
 func otherBody(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
+	c.Put(c.item(0), 5)
 	c.mustSet(t, "k1", c.row(0, 5, 4))
 	_, err := c.set(t, "k1", c.row(0, 4, 3))
 	wantClass(t, err, publisher.Refused)
@@ -245,7 +284,7 @@ func otherBody(t *testing.T, c Channel) {
 }
 
 func throttled(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
+	c.Put(c.item(0), 5)
 	c.Meet(Throttle)
 	_, err := c.set(t, "k1", c.row(0, 5, 4))
 	if failed := wantClass(t, err, publisher.Throttled); failed.RetryAfter <= 0 {
@@ -270,7 +309,7 @@ func faults(t *testing.T, c Channel) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			key := fmt.Sprintf("fault-%d", i)
-			c.Put(item(i), 5)
+			c.Put(c.item(i), 5)
 			c.Meet(tt.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			if tt.fault == TimeoutAfter {
@@ -285,7 +324,7 @@ func faults(t *testing.T, c Channel) {
 			}
 			c.wantLevel(t, i, left)
 			if tt.applied {
-				c.Sell(item(i)) // a replay that is applied again would give it back
+				c.Sell(c.item(i)) // a replay that is applied again would give it back
 				left--
 			} else {
 				left = 4
@@ -299,7 +338,7 @@ func faults(t *testing.T, c Channel) {
 }
 
 func stranger(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
+	c.Put(c.item(0), 5)
 	_, err := c.Stranger.Set(t.Context(), "k1", []publisher.Row{c.row(0, 5, 4)})
 	failed := wantClass(t, err, publisher.Unauthorised)
 	if strings.Contains(failed.Error(), c.Secret) {
@@ -309,7 +348,7 @@ func stranger(t *testing.T, c Channel) {
 }
 
 func ends(t *testing.T, c Channel) {
-	c.Put(item(0), 5)
+	c.Put(c.item(0), 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := c.Connector.Set(ctx, "k1", []publisher.Row{c.row(0, 5, 4)})

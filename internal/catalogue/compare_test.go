@@ -1,0 +1,217 @@
+package catalogue_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/shelfwire/shelfwire/internal/catalogue"
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/engine"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// A folded pool is what an engine has in force.
+type folded struct {
+	t interface {
+		Helper()
+		Fatal(args ...any)
+	}
+	state   *engine.State
+	changes engine.Changes
+	entries int64
+}
+
+func newFolded(t interface {
+	Helper()
+	Fatal(args ...any)
+}) *folded {
+	f := &folded{t: t, state: engine.NewState()}
+	if err := f.state.LoadPool("acme", nil); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// fold folds an event and returns why it was refused.
+func (f *folded) fold(e record.Event) string {
+	f.t.Helper()
+	entry := record.JournalEntry{Event: e}
+	if err := f.state.LoadNew(&entry); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := f.state.Apply(stock.VersionAt(0, f.entries), &entry, &f.changes); err != nil {
+		f.t.Fatal(err)
+	}
+	f.entries++
+	defer f.changes.Reset()
+	for _, r := range f.changes.Rejections() {
+		return r.Reason
+	}
+	return ""
+}
+
+func (f *folded) compare(p *catalogue.Pool, prune bool) []catalogue.Change {
+	c := catalogue.Compare(p, prune)
+	for _, e := range f.state.Catalogue(p.ID) {
+		c.InForce(&e)
+	}
+	f.state.EachListing(p.ID, func(l *record.Listing) { c.InForce(&record.Event{Listing: l}) })
+	return c.Changes()
+}
+
+func (f *folded) apply(p *catalogue.Pool, prune bool) []catalogue.Change {
+	f.t.Helper()
+	changes := f.compare(p, prune)
+	for i := range changes {
+		if why := f.fold(changes[i].Event); why != "" {
+			f.t.Fatal(changes[i].Object, "was refused:", why)
+		}
+	}
+	return changes
+}
+
+func shown(changes []catalogue.Change) string {
+	var b strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&b, "%c %s", "?+~-"[c.Verb], c.Object)
+		for _, f := range c.Fields {
+			fmt.Fprintf(&b, " [%s: %s → %s]", f.Field, f.Old, f.New)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+const shopFile = `
+pool: acme
+settings:
+outlets: {MTL: {priority: 1}, LAV: {}}
+kits: {SET: {components: {SHIRT: 1, HAT: 1}}}
+channels:
+  web: {outlets: [MTL, LAV], locations: [{location: b, outlets: [MTL]}, {location: a, outlets: [LAV]}]}
+listings: {web: {SHIRT: {title: Chemise}, HAT: }}
+`
+
+func TestApplyingTwiceChangesNothing(t *testing.T) {
+	f := newFolded(t)
+	p := &read(t, shopFile)[0]
+	want := `+ outlet LAV
++ outlet MTL
++ kit SET
++ channel web
++ listing web HAT
++ listing web SHIRT
+`
+	if got := shown(f.apply(p, false)); got != want {
+		t.Errorf("first = \n%swant (the settings are the defaults)\n%s", got, want)
+	}
+	if got := shown(f.apply(p, true)); got != "" {
+		t.Errorf("second = \n%swant nothing", got)
+	}
+}
+
+func TestOnlyWhatDiffersIsSentAndNamed(t *testing.T) {
+	f := newFolded(t)
+	f.apply(&read(t, shopFile)[0], false)
+	file := strings.NewReplacer("priority: 1", "priority: 2", "Chemise", "Shirt", "settings:", "settings: {ship_complete: true}").Replace(shopFile)
+	want := `~ settings [ship_complete: false → true]
+~ outlet MTL [priority: 1 → 2]
+~ listing web SHIRT [title: "Chemise" → "Shirt"]
+`
+	if got := shown(f.apply(&read(t, file)[0], false)); got != want {
+		t.Errorf("changes =\n%swant\n%s", got, want)
+	}
+}
+
+func TestPruneTakesOnlyFromSectionsThatAreThere(t *testing.T) {
+	f := newFolded(t)
+	f.apply(&read(t, shopFile)[0], false)
+	f.fold(record.Event{Movement: &record.Movement{Pool: "acme", Outlet: "VAN", SKU: "X", Kind: stock.Receipt, Quantity: 1, OccurredAt: 1}})
+
+	few := &read(t, "pool: acme\noutlets: {MTL: {priority: 1}}\nkits: {}\n")[0]
+	if got := shown(f.compare(few, false)); got != "" {
+		t.Errorf("without prune =\n%swant nothing", got)
+	}
+	want := "- kit SET\n- outlet LAV\n"
+	if got := shown(f.apply(few, true)); got != want {
+		t.Errorf("with prune =\n%swant (VAN was never declared)\n%s", got, want)
+	}
+	if got := shown(f.apply(few, true)); got != "" {
+		t.Errorf("again =\n%swant nothing: it is deleted", got)
+	}
+	want = "- listing web HAT\n- listing web SHIRT\n- channel web\n"
+	if got := shown(f.apply(&read(t, "pool: acme\nchannels:\nlistings:\n")[0], true)); got != want {
+		t.Errorf("channels and listings =\n%swant\n%s", got, want)
+	}
+}
+
+// What was a component becomes a kit, and the other way round: each is taken apart before it is used.
+func TestKitsChangeInAnOrderThatTheEngineTakes(t *testing.T) {
+	f := newFolded(t)
+	f.apply(&read(t, "pool: acme\nkits: {A: {components: {B: 1}}, D: {components: {C: 1}}}\n")[0], true)
+	f.apply(&read(t, "pool: acme\nkits: {A: {components: {D: 1}}, B: {components: {C: 1}}}\n")[0], true)
+}
+
+func TestRefusalsAreNamedBeforeAnythingIsSent(t *testing.T) {
+	f := newFolded(t)
+	f.apply(&read(t, "pool: acme\nkits: {A: {components: {B: 1}}}\n")[0], false)
+	p := &read(t, "pool: acme\nsettings: {ruleset: 99}\nkits:\n  B: {components: {C: 1}}\n  E: {components: {E: 1}}\n")[0]
+	problems, err := catalogue.Refusals(f.state.Catalogue("acme"), f.compare(p, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Error())
+	}
+	want := []string{
+		"line 2, column 1: settings is refused: ruleset 99 is not known",
+		`line 4, column 3: kits.B is refused: "B" is a component of kit "A": kits are one level deep`,
+		`line 5, column 3: kits.E is refused: kit "E" would be made of itself`,
+	}
+	if len(got) != len(want) || !strings.HasPrefix(got[0], want[0]) || got[1] != want[1] || got[2] != want[2] {
+		t.Errorf("Refusals() = %q, want %q", got, want)
+	}
+}
+
+// Whatever is in force, a file that says it differs in nothing, and any other is reached in one step.
+func TestAnyCatalogueIsReachedAndThenRested(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := newFolded(t)
+		for range rapid.IntRange(1, 6).Draw(t, "events") {
+			e := catalogueEvent(t)
+			setPool(&e)
+			if codec.Validate(&e) != nil || engine.Refused(&e) != "" {
+				continue
+			}
+			p := &catalogue.Pool{ID: "acme", Entries: []catalogue.Entry{{Event: e}}, Sections: map[record.EventKind]bool{e.Kind(): true}}
+			changes := f.compare(p, true)
+			if refused, err := catalogue.Refusals(f.state.Catalogue("acme"), changes); err != nil || len(refused) > 0 {
+				continue
+			}
+			f.apply(p, true)
+			if left := f.compare(p, true); len(left) > 0 {
+				t.Fatalf("after %s was applied there are still\n%s", codec.AppendEventJSON(nil, &e), shown(left))
+			}
+		}
+	})
+}
+
+func setPool(e *record.Event) {
+	switch e.Kind() {
+	case record.KindPool:
+		e.Pool.Pool = "acme"
+	case record.KindOutlet:
+		e.Outlet.Pool = "acme"
+	case record.KindKit:
+		e.Kit.Pool = "acme"
+	case record.KindChannel:
+		e.Channel.Pool = "acme"
+	case record.KindListing:
+		e.Listing.Pool = "acme"
+	}
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/record"
+)
+
+// Kept returns a catalogue event as the state keeps it: what is the same to the engine is the same here. An event of another kind
+// is returned as it is. The result shares nothing with e but strings.
+func Kept(e *record.Event) record.Event {
+	switch e.Kind() {
+	case record.KindKit:
+		kit := *e.Kit
+		kit.Components = keptComponents(e.Kit)
+		return record.Event{Kit: &kit}
+	case record.KindListing:
+		listing := cloneListing(e.Listing)
+		return record.Event{Listing: &listing}
+	case record.KindChannel:
+		channel := cloneChannel(e.Channel)
+		return record.Event{Channel: &channel}
+	}
+	return *e
+}
+
+// keptComponents returns the components by SKU, none of a kit that is deleted.
+func keptComponents(k *record.Kit) []record.Component {
+	if k.Deleted {
+		return nil
+	}
+	components := slices.Clone(k.Components)
+	slices.SortFunc(components, func(a, b record.Component) int { return cmp.Compare(a.SKU, b.SKU) })
+	return components
+}
+
+// Catalogue returns the pool's catalogue in force but for its listings, as the events that would say it: the settings, then the
+// outlets that were declared, the kits and the channels, each by id. What was deleted is there and says so, but for kits, of which
+// nothing is kept. It is nil for a pool that is not in memory. The events share slices with the state.
+func (s *State) Catalogue(pool string) []record.Event {
+	p, ok := s.pools[pool]
+	if !ok {
+		return nil
+	}
+	events := []record.Event{{Pool: &p.settings}}
+	for _, id := range slices.Sorted(maps.Keys(p.outlets)) {
+		if o := p.outlets[id]; o.declared {
+			events = append(events, record.Event{Outlet: &o.def})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.kits)) {
+		kit := &record.Kit{Pool: p.id, SKU: id}
+		for _, pt := range p.kits[id] {
+			kit.Components = append(kit.Components, record.Component{SKU: pt.sku, Quantity: pt.per})
+		}
+		events = append(events, record.Event{Kit: kit})
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.channels)) {
+		events = append(events, record.Event{Channel: &p.channels[id].def})
+	}
+	return events
+}
+
+// Listings returns the listings that a row of TableListings holds, by channel, but for those that only orders have named. It
+// returns an error that wraps ErrInvariant for a row that does not decode.
+func Listings(row RowWrite) ([]*record.Listing, error) {
+	s := sku{id: row.ID}
+	if err := s.loadListings(row.RowKey, row.Value); err != nil {
+		return nil, err
+	}
+	var listings []*record.Listing
+	for i := range s.listings {
+		if s.listings[i].declared {
+			listings = append(listings, &s.listings[i].def)
+		}
+	}
+	return listings, nil
+}
+
+// EachListing calls f with every listing of the pool whose row is in memory, by SKU, then channel, but for those that only orders
+// have named. What f is given is the state's.
+func (s *State) EachListing(pool string, f func(*record.Listing)) {
+	p, ok := s.pools[pool]
+	if !ok {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.skus)) {
+		listings := p.skus[id].listings
+		for i := range listings {
+			if listings[i].declared {
+				f(&listings[i].def)
+			}
+		}
+	}
+}

@@ -1,0 +1,163 @@
+// Package replay folds a journal partition with nothing but its entries and, where one is given, a state to begin from: all rows
+// are at hand, and none is read from a store. It is how a snapshot moves forward and how verify makes the state again.
+//
+// It is pure, and equal entries give the rows that the allocator commits, byte for byte.
+package replay
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/engine"
+	"github.com/shelfwire/shelfwire/internal/output"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// Rows are the rows of one journal partition by key.
+type Rows map[engine.RowKey][]byte
+
+// A Fold is the state of one journal partition. It keeps every row packed, and of the engine's form of them the part that was
+// used of late. It is used by one goroutine.
+type Fold struct {
+	partition int32
+	only      string
+	at        stream.Position
+	rows      Rows
+
+	state   *engine.State
+	changes engine.Changes
+	decoder *codec.Decoder
+	entries []record.JournalEntry
+	missing []engine.RowKey
+	batch   output.Batch
+}
+
+// New returns a fold that goes on from rows as of the position. A fold that begins with the journal's first entry has no rows, and
+// a position that names the journal's topic and generation only. The fold owns the rows from now on.
+func New(partition int32, at stream.Position, rows Rows) (*Fold, error) {
+	if rows == nil {
+		rows = Rows{}
+	}
+	f := &Fold{partition: partition, at: at, rows: rows, state: engine.NewState(), decoder: codec.NewDecoder()}
+	whole := map[string][]engine.RowWrite{}
+	for k, value := range rows {
+		pool := whole[k.Pool]
+		switch k.Table {
+		case engine.TablePool, engine.TableSeen, engine.TableDue:
+			pool = append(pool, engine.RowWrite{RowKey: k, Value: value})
+		case engine.TableStock, engine.TableListings:
+			pool = append(pool, engine.RowWrite{RowKey: k})
+		}
+		whole[k.Pool] = pool
+	}
+	for pool, of := range whole {
+		// In one order on any machine, since an outlet's number in memory follows from it.
+		slices.SortFunc(of, func(a, b engine.RowWrite) int { return engine.CompareRowKeys(a.RowKey, b.RowKey) })
+		if err := f.state.LoadPool(pool, of); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Only makes the fold pass over the entries of every other pool. It is called before the first entry.
+func (f *Fold) Only(pool string) { f.only = pool }
+
+// Position returns what has been folded.
+func (f *Fold) Position() stream.Position { return f.at }
+
+// Rows returns the present rows. They belong to the fold and change with the next entry.
+func (f *Fold) Rows() Rows { return f.rows }
+
+// Pools returns the pools that the fold has met, those that it passes over included, by id.
+func (f *Fold) Pools() []string { return f.state.Pools() }
+
+// Run folds the records, which follow the position in order. It keeps none of their slices. After an error the fold must not be
+// used any more.
+func (f *Fold) Run(records []stream.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	f.decoder.Recycle()
+	if cap(f.entries) < len(records) {
+		f.entries = make([]record.JournalEntry, len(records))
+	}
+	f.entries = f.entries[:len(records)]
+	for i := range records {
+		if _, err := f.apply(&records[i], &f.entries[i]); err != nil {
+			return err
+		}
+	}
+	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.put(w) })
+	f.changes.Reset()
+	return nil
+}
+
+// Say folds one record and returns what the allocator has to say of it, and the rows that changed. The batch is valid until the
+// next call; it is nil for an entry that is passed over.
+func (f *Fold) Say(r *stream.Record) (*output.Batch, error) {
+	f.decoder.Recycle()
+	var e record.JournalEntry
+	folded, err := f.apply(r, &e)
+	if err != nil || !folded {
+		return nil, err
+	}
+	f.batch.Fill(f.state, &f.changes, f.partition, []output.Entry{{Version: f.version(r), JournalEntry: &e}})
+	f.changes.Reset()
+	for _, w := range f.batch.Rows {
+		f.put(w)
+	}
+	return &f.batch, nil
+}
+
+func (f *Fold) version(r *stream.Record) stock.Version {
+	return stock.VersionAt(f.at.Generation, r.Offset)
+}
+
+// apply folds one record into the state in memory and decodes it into e.
+func (f *Fold) apply(r *stream.Record, e *record.JournalEntry) (folded bool, err error) {
+	if r.Offset < f.at.Offset {
+		return false, fmt.Errorf("entry %d comes after %d entries have been folded", r.Offset, f.at.Offset)
+	}
+	if err := f.decoder.JournalEntry(r.Value, e); err != nil {
+		return false, fmt.Errorf("read entry %d: %w", r.Offset, err)
+	}
+	pool := e.Event.PoolID()
+	if !f.state.HasPool(pool) {
+		if err := f.state.LoadPool(pool, nil); err != nil {
+			return false, err
+		}
+	}
+	f.at.Offset, f.at.LeaderEpoch, f.at.Hash = r.Offset+1, r.LeaderEpoch, stream.HashValue(r.Value)
+	if f.only != "" && pool != f.only {
+		return false, nil
+	}
+	for f.missing = f.state.Missing(f.missing[:0], e); len(f.missing) > 0; f.missing = f.state.Missing(f.missing[:0], e) {
+		for _, k := range f.missing {
+			if err := f.state.Load(k, f.rows[k]); err != nil {
+				return false, fmt.Errorf("entry %d: %w", r.Offset, err)
+			}
+		}
+	}
+	if err := f.state.Apply(f.version(r), e, &f.changes); err != nil {
+		return false, fmt.Errorf("fold entry %d: %w", r.Offset, err)
+	}
+	return true, nil
+}
+
+func (f *Fold) put(w engine.RowWrite) {
+	if w.Value == nil {
+		delete(f.rows, w.RowKey)
+		return
+	}
+	f.rows[w.RowKey] = slices.Clone(w.Value)
+}
+
+// Keys returns the keys of the rows in order.
+func (r Rows) Keys() []engine.RowKey {
+	return slices.SortedFunc(maps.Keys(r), engine.CompareRowKeys)
+}
