@@ -48,6 +48,7 @@ test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_
 .PHONY: lint
 lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 	bin/golangci-lint run ./...
+	cd tools/testservers && ../../bin/golangci-lint run ./...
 	cd schemas && ../bin/buf lint
 	cd schemas && ../bin/buf format --diff --exit-code >/dev/null || { echo 'lint: schemas/proto is not formatted: make fmt' >&2; exit 1; }
 
@@ -59,7 +60,7 @@ vet: ## go vet, with and without the integration tests
 
 .PHONY: fmt
 fmt: bin/golangci-lint bin/buf ## Format Go and Protobuf
-	bin/golangci-lint fmt ./...
+	bin/golangci-lint fmt ./... tools/testservers
 	cd schemas && ../bin/buf format -w
 
 .PHONY: generate

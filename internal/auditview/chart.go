@@ -27,6 +27,7 @@ type chart struct {
 	Offered, Told string // SVG paths, "" where there is nothing
 	Levels, Times []mark
 	Caption       string
+	Exposure      string // how long the channel was told more than it might show; "" where nothing was told
 	From, To      string
 }
 
@@ -44,11 +45,13 @@ type mark struct {
 type step struct {
 	at    stock.Instant
 	level stock.Quantity
+	sold  stock.Quantity // net units that the channel had sold by the counters that level was computed from
 }
 
 // charts returns a chart for each location that has something to show. It reaches from the oldest fact of the page to until.
 // offers are oldest first, rows newest first.
-func charts(offers []record.Offer, rows []ToldRow, until stock.Instant) []chart {
+// lowers says that the channel lowers its own level when it sells.
+func charts(offers []record.Offer, rows []ToldRow, lowers bool, until stock.Instant) []chart {
 	var locations []string
 	offered, told := map[string][]step{}, map[string][]step{}
 	note := func(location string) {
@@ -59,18 +62,18 @@ func charts(offers []record.Offer, rows []ToldRow, until stock.Instant) []chart 
 	for i := range offers {
 		o := &offers[i]
 		note(o.Location)
-		offered[o.Location] = append(offered[o.Location], step{o.ChangedAt, o.Quantity})
+		offered[o.Location] = append(offered[o.Location], step{o.ChangedAt, o.Quantity, o.Sold - o.Released})
 	}
 	for _, row := range slices.Backward(rows) {
 		note(row.Location)
 		if row.State == record.Acknowledged && row.Kind != record.ReadLevel {
-			told[row.Location] = append(told[row.Location], step{momentOf(&row.Told), row.Quantity})
+			told[row.Location] = append(told[row.Location], step{momentOf(&row.Told), row.Quantity, row.Sold - row.Released})
 		}
 	}
 	slices.Sort(locations)
 	var all []chart
 	for _, location := range locations {
-		if c, ok := newChart(offered[location], told[location], until); ok {
+		if c, ok := newChart(offered[location], told[location], lowers, until); ok {
 			c.Location = location
 			all = append(all, c)
 		}
@@ -78,7 +81,7 @@ func charts(offers []record.Offer, rows []ToldRow, until stock.Instant) []chart 
 	return all
 }
 
-func newChart(offered, told []step, until stock.Instant) (chart, bool) {
+func newChart(offered, told []step, lowers bool, until stock.Instant) (chart, bool) {
 	var from stock.Instant
 	switch {
 	case len(told) > 0:
@@ -123,7 +126,7 @@ func newChart(offered, told []step, until stock.Instant) (chart, bool) {
 		at := from + (until-from)*stock.Instant(i)/(timeMark-1)
 		c.Times = append(c.Times, mark{At: x(at), Label: at.Time().Format(layout)})
 	}
-	c.Caption = caption(offered, told)
+	c.Caption, c.Exposure = caption(offered, told), exposure(offered, told, lowers)
 	return c, true
 }
 
@@ -135,13 +138,16 @@ func within(steps []step, from, until stock.Instant) []step {
 		case s.at > until:
 			return in
 		case s.at <= from:
-			in = append(in[:0], step{from, s.level})
+			s.at = from
+			in = append(in[:0], s)
 		default:
 			in = append(in, s)
 		}
 	}
 	if len(in) > 0 {
-		in = append(in, step{until, in[len(in)-1].level})
+		last := in[len(in)-1]
+		last.at = until
+		in = append(in, last)
 	}
 	return in
 }

@@ -36,6 +36,11 @@ func (f *fakeHistory) Channels(context.Context, string) ([]auditview.ChannelRow,
 	return f.channels, f.err
 }
 
+func (f *fakeHistory) LowersOwnLevel(_ context.Context, _, channel string) (bool, error) {
+	i := slices.IndexFunc(f.channels, func(c auditview.ChannelRow) bool { return c.Channel == channel })
+	return i < 0 || f.channels[i].LowersOwnLevel, f.err
+}
+
 func (f *fakeHistory) Totals(context.Context, string) (auditview.Totals, error) {
 	return f.totals, f.err
 }

@@ -17,6 +17,9 @@ type Queries interface {
 	Pools(ctx context.Context) ([]string, error)
 	// Channels returns the channels of a pool, by id, deleted ones included.
 	Channels(ctx context.Context, pool string) ([]ChannelRow, error)
+	// LowersOwnLevel reports whether a channel lowers its own level when it sells, as [ChannelRow] says; true where its settings are
+	// not stored, as that is what a channel does unless it says otherwise.
+	LowersOwnLevel(ctx context.Context, pool, channel string) (bool, error)
 	// Totals returns the sums over a pool.
 	Totals(ctx context.Context, pool string) (Totals, error)
 	// Stock returns a page of the communicated-stock table, by SKU.

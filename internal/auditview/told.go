@@ -105,7 +105,11 @@ func (p *Page) toldPage(w http.ResponseWriter, r *http.Request) error {
 	if f.Before > 0 && len(a.rows) > 0 {
 		until = momentOf(&a.rows[0].Told)
 	}
-	v.Charts = charts(offers, a.rows, until)
+	lowers, err := p.deps.Queries.LowersOwnLevel(r.Context(), f.Pool, f.Channel)
+	if err != nil {
+		return fmt.Errorf("read whether %q lowers its own level: %w", f.Channel, err)
+	}
+	v.Charts = charts(offers, a.rows, lowers, until)
 	path := toldPath(f.Pool, f.Channel, f.SKU)
 	limit := r.URL.Query().Get("limit")
 	if f.Before > 0 {

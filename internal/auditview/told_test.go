@@ -300,3 +300,46 @@ func TestChartsOfLocationsStandApart(t *testing.T) {
 		t.Errorf("%d charts in %s", page.Tags["figure"], page.Text)
 	}
 }
+
+// TestChartSaysHowLongTooMuchWasTold tells 8, of which 3 are gone after 60 s and told after 72 s.
+func TestChartSaysHowLongTooMuchWasTold(t *testing.T) {
+	const seconds = time.Second
+	for _, test := range []struct {
+		name string
+		sold stock.Quantity // of the 3, by the channel itself
+		keep bool           // the channel leaves its level alone when it sells
+		told time.Duration  // when 5 was told, 0: never
+		want string
+	}{
+		{"gone elsewhere", 0, false, 72 * seconds, "told more than it might show for 12.0 s of this time, by up to 3"},
+		{"gone elsewhere, never told", 0, false, 0, "told more than it might show for 1m0s of this time, by up to 3"},
+		{"sold there", 3, false, 0, "never told more than it might show"},
+		{"some sold there", 1, false, 72 * seconds, "told more than it might show for 12.0 s of this time, by up to 2"},
+		{"sold there, where the level stays", 3, true, 72 * seconds, "told more than it might show for 12.0 s of this time, by up to 3"},
+	} {
+		start := 2 * time.Minute
+		f := &fakeHistory{pools: []string{"acme"}, channels: []auditview.ChannelRow{{Channel: "shop", LowersOwnLevel: !test.keep}}}
+		offer := func(version stock.Version, after time.Duration, quantity, sold stock.Quantity) {
+			f.offers = append(f.offers, record.Offer{
+				Pool: "acme", Channel: "shop", SKU: "HAT", Version: version, ChangedAt: ago(start - after), Quantity: quantity, Sold: sold,
+				Inputs: record.OfferInputs{Percent: 100}, Reason: "in_stock",
+			})
+		}
+		tell := func(version stock.Version, after time.Duration, quantity, sold stock.Quantity) {
+			f.told = slices.Insert(f.told, 0, auditview.ToldRow{Told: auditview.Told{Offset: int64(version), Communication: record.Communication{
+				Pool: "acme", Channel: "shop", SKU: "HAT", Kind: record.SetLevel, State: record.Acknowledged, OfferVersion: version, Quantity: quantity,
+				Sold: sold, AttemptedAt: ago(start - after), RepliedAt: ago(start - after),
+			}}})
+		}
+		offer(1, 0, 8, 0)
+		tell(1, seconds, 8, 0)
+		offer(2, 60*seconds, 5, test.sold)
+		if test.told > 0 {
+			tell(2, test.told, 5, test.sold)
+		}
+		page := parse(t, get(t, newPage(t, f, auditview.Config{}), "/told/acme/shop/HAT").Body.String())
+		if !strings.Contains(page.Text, test.want) {
+			t.Errorf("%s: %q is not in %s", test.name, test.want, page.Text)
+		}
+	}
+}

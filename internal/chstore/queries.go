@@ -65,6 +65,18 @@ func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelR
 		GROUP BY id ORDER BY id`, pool, pool, pool)
 }
 
+// LowersOwnLevel implements [auditview.Queries].
+func (s *Store) LowersOwnLevel(ctx context.Context, pool, channel string) (bool, error) {
+	scan := func(r driver.Rows, lowers *bool) error { return r.Scan(lowers) }
+	rows, err := query(ctx, s, "a channel", scan, `
+		SELECT JSONExtractRaw(argMax(state, version), 'channel_state', 'channel', 'lowers_own_level') != 'false'
+		FROM channel_versions WHERE pool = ? AND channel = ?`, pool, channel)
+	if err != nil {
+		return false, err
+	}
+	return rows[0], nil
+}
+
 // Totals implements [auditview.Queries].
 func (s *Store) Totals(ctx context.Context, pool string) (auditview.Totals, error) {
 	scan := func(r driver.Rows, x *auditview.Totals) error {

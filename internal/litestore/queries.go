@@ -43,6 +43,22 @@ func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelR
 		ORDER BY n.channel`, pool)
 }
 
+// LowersOwnLevel implements [auditview.Queries].
+func (s *Store) LowersOwnLevel(ctx context.Context, pool, channel string) (bool, error) {
+	scan := func(r *sql.Rows, o *record.OfferRecord) error {
+		var value []byte
+		if err := r.Scan(&value); err != nil {
+			return err
+		}
+		return codec.DecodeOfferRecord(value, o)
+	}
+	rows, err := query(ctx, s, "a channel", scan, "SELECT value FROM channels WHERE pool = ? AND channel = ? ORDER BY version DESC LIMIT 1", pool, channel)
+	if err != nil {
+		return false, err
+	}
+	return len(rows) == 0 || rows[0].ChannelState.Channel.LowersOwnLevel, nil
+}
+
 // Totals implements [auditview.Queries].
 func (s *Store) Totals(ctx context.Context, pool string) (auditview.Totals, error) {
 	scan := func(r *sql.Rows, x *auditview.Totals) error {

@@ -209,12 +209,22 @@ FROM
                     SELECT pool, channel, order_id, min(placed_at) AS placed_at FROM journal_entries WHERE kind = 'order' GROUP BY pool, channel, order_id
                 ) AS j USING (pool, channel, order_id)
             ) AS n
-            LEFT JOIN told_and_true AS s ON s.pool = n.pool AND s.channel = n.channel AND s.sku = n.sku
+            -- Only the listings of such lines are read: they are few.
+            LEFT JOIN
+            (
+                SELECT * FROM told_and_true
+                WHERE (pool, channel, sku) IN
+                    (SELECT pool, channel, sku FROM allocation_versions ARRAY JOIN line_skus AS sku, line_waiting AS waiting WHERE waiting > 0)
+            ) AS s ON s.pool = n.pool AND s.channel = n.channel AND s.sku = n.sku
             GROUP BY pool, channel, order_id, line_id, sku, l, location
         )
         GROUP BY pool, channel, order_id, line_id, sku, l
     ) AS q
-    LEFT JOIN exposure AS e ON e.pool = q.pool AND e.channel = q.channel AND e.sku = q.sku
+    LEFT JOIN
+    (
+        SELECT * FROM exposure
+        WHERE (pool, channel, sku) IN (SELECT pool, channel, sku FROM allocation_versions ARRAY JOIN line_skus AS sku, line_waiting AS waiting WHERE waiting > 0)
+    ) AS e ON e.pool = q.pool AND e.channel = q.channel AND e.sku = q.sku
     GROUP BY pool, channel, order_id, line_id, sku, l
 )
 SETTINGS join_use_nulls = 0

@@ -107,12 +107,12 @@ func run(ctx context.Context, command []string) (err error) {
 }
 
 // dockerHost returns where the ports of containers are, and an error where no Docker answers.
-func dockerHost(ctx context.Context) (string, error) {
+func dockerHost(ctx context.Context) (host string, err error) {
 	provider, err := testcontainers.NewDockerProvider()
 	if err != nil {
 		return "", err
 	}
-	defer provider.Close()
+	defer func() { err = errors.Join(err, provider.Close()) }()
 	if err := provider.Health(ctx); err != nil {
 		return "", err
 	}

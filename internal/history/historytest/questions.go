@@ -85,6 +85,9 @@ func testQuestions(t *testing.T, s Store) {
 		{Channel: "market", Vendor: "webhook", Account: "acme/market", Deleted: true, Listings: 1, Failing: 1},
 		{Channel: "shop", Vendor: "shopify", Account: "acme/shop", LowersOwnLevel: true, Listings: 1},
 	})
+	same(t, "shop lowers its own level", must(s.LowersOwnLevel(ctx, "acme", "shop"))(t), true)
+	same(t, "market lowers its own level", must(s.LowersOwnLevel(ctx, "acme", "market"))(t), false)
+	same(t, "a channel without settings lowers its own level", must(s.LowersOwnLevel(ctx, "acme", "nobody"))(t), true)
 	same(t, "totals", must(s.Totals(ctx, "acme"))(t), auditview.Totals{
 		SKUs: 3, OnHand: 10, OnOrder: 6, Available: 4, Backordered: 2, Listings: 2, Failing: 1, Communications: 3, LastEntry: at(3), LastCommunication: at(3),
 	})
