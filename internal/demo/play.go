@@ -83,11 +83,15 @@ type player struct {
 	ids       []string // of open, in the order they were placed
 }
 
-// A placed order with the channel it belongs to.
+// A placed order: what its channel sold to one shopper, under the id of the first sale. Line n is sale n, from 1.
 type placed struct {
 	channel string
-	sale    channelsim.Sale
+	sales   []channelsim.Sale
 }
+
+func (o *placed) id() string { return o.sales[0].OrderID }
+
+func lineID(i int) string { return strconv.Itoa(i + 1) }
 
 func (p *player) take(ctx context.Context, s step) error {
 	d := p.day
@@ -100,13 +104,18 @@ func (p *player) take(ctx context.Context, s step) error {
 		}})
 	case stepShopper:
 		sim := d.shops[s.channel]
-		sale, ok := sim.shelf.Sell(channelsim.Place{Item: s.sku}, s.quantity, time.Now())
-		if !ok {
-			return nil // the shop shows too few, and the shopper goes elsewhere
+		o := &placed{channel: s.channel}
+		for _, w := range append([]want{{s.sku, s.quantity}}, s.more...) {
+			// Where the shop shows too few, the shopper goes elsewhere.
+			if sale, ok := sim.shelf.Sell(channelsim.Place{Item: w.sku}, w.quantity, time.Now()); ok {
+				o.sales = append(o.sales, sale)
+			}
 		}
-		o := &placed{s.channel, sale}
-		p.open[sale.OrderID] = o
-		p.ids = append(p.ids, sale.OrderID)
+		if len(o.sales) == 0 {
+			return nil
+		}
+		p.open[o.id()] = o
+		p.ids = append(p.ids, o.id())
 		return d.postOrder(ctx, o, record.Open)
 	case stepDespatch, stepCancel:
 		o := p.pick(s.pick)
@@ -114,15 +123,20 @@ func (p *player) take(ctx context.Context, s step) error {
 			return nil
 		}
 		if s.kind == stepCancel {
-			d.shops[o.channel].shelf.Cancel(o.sale, s.pick%3 != 0)
+			for _, sale := range o.sales {
+				d.shops[o.channel].shelf.Cancel(sale, s.pick%3 != 0)
+			}
 			return d.postOrder(ctx, o, record.Cancelled)
 		}
 		p.shipments++
-		return d.post(ctx, record.Event{Fulfilment: &record.Fulfilment{
-			Pool: poolID, Channel: o.channel, OrderID: o.sale.OrderID, FulfilmentID: "F" + strconv.FormatInt(p.shipments, 10),
+		f := &record.Fulfilment{
+			Pool: poolID, Channel: o.channel, OrderID: o.id(), FulfilmentID: "F" + strconv.FormatInt(p.shipments, 10),
 			ReportedBy: record.Warehouse, ShippedAt: now(), Carrier: "Colissimo", Tracking: fmt.Sprintf("6A%08d", p.shipments),
-			Lines: []record.FulfilmentLine{{LineID: "1", Quantity: o.sale.Quantity}},
-		}})
+		}
+		for i, sale := range o.sales {
+			f.Lines = append(f.Lines, record.FulfilmentLine{LineID: lineID(i), Quantity: sale.Quantity})
+		}
+		return d.post(ctx, record.Event{Fulfilment: f})
 	}
 	return nil
 }
@@ -145,16 +159,19 @@ func (d *day) postOrder(ctx context.Context, o *placed, status record.OrderStatu
 	sim := d.shops[o.channel]
 	at := now()
 	sim.mu.Lock()
-	sim.unsent[o.sale.OrderID] = at.Time()
+	sim.unsent[o.id()] = at.Time()
 	sim.mu.Unlock()
-	err := d.post(ctx, record.Event{Order: &record.Order{
-		Pool: poolID, Channel: o.channel, OrderID: o.sale.OrderID, Status: status, PlacedAt: stock.InstantOf(o.sale.At),
+	order := &record.Order{
+		Pool: poolID, Channel: o.channel, OrderID: o.id(), Status: status, PlacedAt: stock.InstantOf(o.sales[0].At),
 		UpdatedAt: at, ReadAt: at, FulfilledBy: record.ByMerchant,
-		Lines: []record.OrderLine{{LineID: "1", SKU: o.sale.Place.Item, Quantity: o.sale.Quantity}},
-	}})
+	}
+	for i, sale := range o.sales {
+		order.Lines = append(order.Lines, record.OrderLine{LineID: lineID(i), SKU: sale.Place.Item, Quantity: sale.Quantity})
+	}
+	err := d.post(ctx, record.Event{Order: order})
 	if err == nil {
 		sim.mu.Lock()
-		delete(sim.unsent, o.sale.OrderID)
+		delete(sim.unsent, o.id())
 		sim.mu.Unlock()
 	}
 	return err

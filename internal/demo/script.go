@@ -2,6 +2,7 @@ package demo
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -15,8 +16,15 @@ type step struct {
 	outlet, channel, sku string
 	movement             stock.MovementKind
 	quantity             stock.Quantity
+	more                 []want // what else is in the shopper's basket
 	// pick chooses among what exists when the step is taken: which open order is despatched or cancelled.
 	pick uint64
+}
+
+// A want is something that a shopper wants to buy.
+type want struct {
+	sku      string
+	quantity stock.Quantity
 }
 
 type stepKind uint8
@@ -60,6 +68,12 @@ func (s *script) next() step {
 	switch p := s.random.IntN(100); {
 	case p < 50:
 		st.kind = stepShopper
+		for len(st.more) < 3 && s.random.IntN(5) < 2 {
+			w := want{s.items[s.zipf.Uint64()].sku, 1 + stock.Quantity(s.random.IntN(3))/2}
+			if w.sku != st.sku && !slices.ContainsFunc(st.more, func(x want) bool { return x.sku == w.sku }) {
+				st.more = append(st.more, w)
+			}
+		}
 	case p < 70:
 		st.kind, st.movement = stepMovement, stock.Sale
 	case p < 78:
