@@ -114,6 +114,10 @@ func (a *applying) order(in *record.Order) {
 	if first && !a.counts(in) && !a.lowers(in.Channel, in.Status) {
 		return // a status that this channel's orders do not count in, of an order nobody has seen
 	}
+	if i, id := a.tooMuch(o, in); i >= 0 {
+		a.reject(classRefused, fmt.Sprintf("order.lines[%d].quantity", i), fmt.Sprintf("with this order more than %d of %q would be on order", maxOnHand, id))
+		return
+	}
 	if o == nil {
 		o = &order{key: key, channel: in.Channel, id: in.OrderID}
 		p.orders[key] = o
@@ -145,6 +149,32 @@ func (a *applying) order(in *record.Order) {
 	}
 	o.last = p.clock
 	a.scheduleOrder(o)
+}
+
+// tooMuch returns the first line, and which SKU of it, of which the order would bring more on order than sums over SKUs can bear; −1
+// for none. It takes all lines for lines of that SKU, which makes no difference where anybody counts things.
+func (a *applying) tooMuch(o *order, in *record.Order) (line int, sku string) {
+	var sum stock.Quantity
+	for i := range in.Lines {
+		l := &in.Lines[i]
+		id := a.pool.skuOf(o, in.Channel, l)
+		kit := a.pool.kitOf(id)
+		if kit == nil {
+			sum += l.Quantity
+		}
+		for _, pt := range kit {
+			sum += l.Quantity * pt.per // at most 10¹⁵: a quantity is at most 10⁹, a kit takes at most 10⁶ of each
+		}
+		for _, pt := range kit {
+			if a.pool.sku(pt.sku).onOrder+sum > maxOnHand {
+				return i, pt.sku
+			}
+		}
+		if kit == nil && id != "" && a.pool.sku(id).onOrder+sum > maxOnHand {
+			return i, id
+		}
+	}
+	return -1, ""
 }
 
 // quiet reports whether nothing is to be expected of the order any more but word of it.
