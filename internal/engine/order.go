@@ -154,7 +154,18 @@ func (a *applying) order(in *record.Order) {
 // tooMuch returns the first line, and which SKU of it, of which the order would bring more on order than sums over SKUs can bear; −1
 // for none. It takes all lines for lines of that SKU, which makes no difference where anybody counts things.
 func (a *applying) tooMuch(o *order, in *record.Order) (line int, sku string) {
+	if in.Status != record.Open && in.Status != record.Pending {
+		return -1, "" // it gives back
+	}
 	var sum stock.Quantity
+	if o != nil {
+		for i := range o.lines {
+			l := &o.lines[i]
+			for _, pt := range l.parts() {
+				sum -= (l.waiting + l.promised()) * pt.per
+			}
+		}
+	}
 	for i := range in.Lines {
 		l := &in.Lines[i]
 		id := a.pool.skuOf(o, in.Channel, l)
