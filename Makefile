@@ -1,4 +1,4 @@
-# `make` lists the targets. `make ci` is what runs before a change lands; `make test-integration` needs servers.
+# `make` lists the targets. `make ci` is what runs before a change lands; `make test-integration` needs servers, or Docker.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -31,9 +31,19 @@ test: ## Unit tests; no network, with the race detector where a C compiler is fo
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
 
+# Linux runs programs for 386 on amd64; elsewhere there is nothing to compare.
+.PHONY: test-386
+test-386: ## The engine's scenarios and recorded journals as a 32-bit program: the same values on any machine
+	@if [ "$$(go env GOOS)/$$(go env GOARCH)" = linux/amd64 ]; then \
+	  GOARCH=386 CGO_ENABLED=0 go test -run 'TestScenarios|TestRecordedJournals|TestGolden' ./internal/engine ./internal/allocation; \
+	else \
+	  echo 'test-386: only on linux/amd64'; \
+	fi
+
+# Servers that no variable names are started in containers, once for all packages.
 .PHONY: test-integration
-test-integration: ## Tests against real servers: SHELFWIRE_TEST_KAFKA, SHELFWIRE_TEST_REDIS, SHELFWIRE_TEST_CLICKHOUSE
-	go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
+test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
+	bin/testservers go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
 
 .PHONY: lint
 lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
@@ -45,6 +55,7 @@ lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 vet: ## go vet, with and without the integration tests
 	go vet ./...
 	go vet -tags integration ./...
+	go -C tools/testservers vet .
 
 .PHONY: fmt
 fmt: bin/golangci-lint bin/buf ## Format Go and Protobuf
@@ -62,6 +73,7 @@ verify-generated: generate ## Fail when generated code or a go.mod is not what i
 	[ -z "$$new" ] || { printf 'verify-generated: generated, but not committed:\n%s\n' "$$new" >&2; exit 1; }
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+	go -C tools/testservers mod tidy -diff
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
@@ -75,27 +87,31 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 bench-unit: ## Benchmarks beside the code: BENCH (.), BENCHTIME (1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
-# The end-to-end benchmark is the program in benchmarks/; it reads the same addresses as the integration tests.
+# The end-to-end benchmarks are the programs in benchmarks/; they read the same addresses as the integration tests. Latency comes
+# first, while the servers are at rest.
 .PHONY: bench
-bench: bench-unit ## All benchmarks; the end-to-end one where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
+bench: bench-unit ## All benchmarks; those from end to end where SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are set
 	@if [ -n "$${SHELFWIRE_TEST_KAFKA:-}" ] && [ -n "$${SHELFWIRE_TEST_REDIS:-}" ]; then \
-	  echo 'go run ./benchmarks/allocator'; go run ./benchmarks/allocator; \
+	  for program in latency allocator; do echo "go run ./benchmarks/$$program"; go run ./benchmarks/$$program; done; \
 	else \
-	  echo 'bench: without the end-to-end benchmark: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
+	  echo 'bench: without the end-to-end benchmarks: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
 	fi
 
 .PHONY: ci
 ci: FUZZTIME = 5s
 ci: BENCHTIME = 1x
-ci: lint vet verify-generated test fuzz bench-unit ## Everything that needs no server, as CI runs it
+ci: lint vet verify-generated test test-386 fuzz bench-unit ## Everything that needs no server, as CI runs it
 
-# The linters are pinned apart from the main module; protoc-gen-go comes from the main module, so that the generated code
+# The linters and the test servers have modules of their own; protoc-gen-go comes from the main module, so that the generated code
 # always fits the Protobuf runtime that is linked.
 bin/golangci-lint: tools/go.mod tools/go.sum
 	go -C tools build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 bin/buf: tools/go.mod tools/go.sum
 	go -C tools build -o ../bin/buf github.com/bufbuild/buf/cmd/buf
+
+bin/testservers: $(wildcard tools/testservers/*)
+	go -C tools/testservers build -o ../../bin/testservers .
 
 bin/protoc-gen-go: go.mod
 	go build -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go

@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 	"github.com/shelfwire/shelfwire/internal/allocator"
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/kafka"
@@ -32,41 +32,31 @@ type load struct {
 	s    float64
 }
 
-// bench is the servers with what this run has made on them.
+// bench is a place on the servers with what this run has made there.
 type bench struct {
+	*scratch.Place
 	o       options
-	brokers []string
-	redis   string
-	prefix  string
 	log     *slog.Logger
 	profile io.Writer
 
-	client   *kgo.Client
-	admin    *kadm.Client
 	clusters []*kafka.Cluster
 }
 
-func newBench(ctx context.Context, o options, brokers, redisAddress, prefix string, log *slog.Logger) (*bench, error) {
-	b := &bench{o: o, brokers: strings.Split(brokers, ","), redis: redisAddress, prefix: prefix, log: log}
-	var err error
-	if b.client, err = kgo.NewClient(kgo.SeedBrokers(b.brokers...)); err != nil {
-		return nil, err
+// close deletes all that was made.
+func (b *bench) close() error {
+	for _, c := range b.clusters {
+		c.Close()
 	}
-	b.admin = kadm.NewClient(b.client)
-	if err := b.client.Ping(ctx); err != nil {
-		b.client.Close()
-		return nil, fmt.Errorf("Kafka at %s: %w", brokers, err) //nolint:staticcheck // a name
-	}
-	return b, nil
+	return b.Place.Close()
 }
 
 // installation is a prefix of its own: each load has a journal of its own.
-func (b *bench) installation(n int) string { return fmt.Sprintf("%s%d.", b.prefix, n) }
+func (b *bench) installation(n int) string { return fmt.Sprintf("%s%d.", b.Prefix, n) }
 
 // cluster connects to an installation and makes its topics, the journal with one partition.
 func (b *bench) cluster(ctx context.Context, n int) (*kafka.Cluster, error) {
 	for len(b.clusters) <= n {
-		c, err := kafka.Open(ctx, kafka.Config{Brokers: b.brokers, Prefix: b.installation(len(b.clusters))}, b.log)
+		c, err := kafka.Open(ctx, kafka.Config{Brokers: b.Brokers, Prefix: b.installation(len(b.clusters))}, b.log)
 		if err != nil {
 			return nil, err
 		}
@@ -76,43 +66,6 @@ func (b *bench) cluster(ctx context.Context, n int) (*kafka.Cluster, error) {
 		}
 	}
 	return b.clusters[n], nil
-}
-
-// close deletes the topics and keys.
-func (b *bench) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var problems []error
-	for _, c := range b.clusters {
-		c.Close()
-	}
-	topics, err := b.admin.ListTopics(ctx)
-	problems = append(problems, err)
-	var ours []string
-	for name := range topics {
-		if strings.HasPrefix(name, b.prefix) {
-			ours = append(ours, name)
-		}
-	}
-	if len(ours) > 0 {
-		_, err = b.admin.DeleteTopics(ctx, ours...)
-		problems = append(problems, err)
-	}
-	b.client.Close()
-	return errors.Join(append(problems, b.forget(ctx, b.prefix))...)
-}
-
-// forget deletes every key of Redis that begins with prefix.
-func (b *bench) forget(ctx context.Context, prefix string) error {
-	client := redis.NewClient(&redis.Options{Addr: b.redis})
-	defer func() { _ = client.Close() }()
-	keys := client.Scan(ctx, 0, prefix+"*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := client.Unlink(ctx, keys.Val()).Err(); err != nil {
-			return err
-		}
-	}
-	return keys.Err()
 }
 
 // outlets is over how many outlets each SKU is spread.
@@ -188,11 +141,11 @@ func (b *bench) fill(ctx context.Context, n int, l load) error {
 // copyRecords is the yardstick: one bare client reads the journal and writes the same bytes to another topic, as fast as it can.
 func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err error) {
 	from, to := b.installation(n)+string(stream.Journal), b.installation(n)+"copy"
-	if _, err := b.admin.CreateTopic(ctx, 1, 1, nil, to); err != nil {
+	if _, err := b.Admin.CreateTopic(ctx, 1, 1, nil, to); err != nil {
 		return 0, err
 	}
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(b.brokers...),
+		kgo.SeedBrokers(b.Brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{from: {0: kgo.NewOffset().AtStart()}}),
 		kgo.DefaultProduceTopic(to),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
@@ -231,7 +184,7 @@ func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err 
 		return 0, err
 	default:
 	}
-	_, err = b.admin.DeleteTopics(ctx, to)
+	_, err = b.Admin.DeleteTopics(ctx, to)
 	return float64(b.o.entries) / elapsed.Seconds(), err
 }
 
@@ -278,7 +231,7 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 		return nil, err
 	}
 	w.cleanup = append(w.cleanup, producer.Close)
-	store, err := redisstore.Open(ctx, redisstore.Config{Addresses: []string{b.redis}, Prefix: redisPrefix}, b.log)
+	store, err := redisstore.Open(ctx, redisstore.Config{Addresses: []string{b.Redis}, Prefix: redisPrefix}, b.log)
 	if err != nil {
 		return nil, err
 	}
@@ -351,20 +304,44 @@ type log struct {
 // Close is neither of the two: each is closed by who made it.
 func (log) Close() {}
 
+// A foldResult is one fold of a whole journal.
+type foldResult struct {
+	perSecond float64
+	steps     string // how long a batch took on average, step by step
+	cpu       cpu
+}
+
 // foldAll folds the whole journal of installation n into an empty state.
-func (b *bench) foldAll(ctx context.Context, n, round int) (perSecond float64, steps string, err error) {
+func (b *bench) foldAll(ctx context.Context, n, round int) (r foldResult, err error) {
 	prefix := fmt.Sprintf("%sround%d:", b.installation(n), round)
-	var elapsed time.Duration
 	err = b.profiled(func() error {
+		before, err := b.cpu(ctx)
+		if err != nil {
+			return err
+		}
 		begin := time.Now()
 		w, err := b.worker(ctx, n, prefix)
 		if err != nil {
 			return err
 		}
 		err = w.await(ctx, int64(b.o.entries))
-		elapsed = time.Since(begin)
-		steps = w.steps()
-		return errors.Join(err, w.stop())
+		r.perSecond = float64(b.o.entries) / time.Since(begin).Seconds()
+		r.steps = w.steps()
+		after, cpuErr := b.cpu(ctx)
+		r.cpu = cpu{after.ours - before.ours, after.redis - before.redis}
+		return errors.Join(err, cpuErr, w.stop())
 	})
-	return float64(b.o.entries) / elapsed.Seconds(), steps, errors.Join(err, b.forget(ctx, prefix))
+	return r, errors.Join(err, b.Forget(ctx, prefix))
+}
+
+// A cpu is processor time that was spent: by this process, and by Redis, for whomever.
+type cpu struct{ ours, redis time.Duration }
+
+func (b *bench) cpu(ctx context.Context) (cpu, error) {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return cpu{}, fmt.Errorf("processor time: %w", err)
+	}
+	redis, err := b.RedisCPU(ctx)
+	return cpu{time.Duration(own.Utime.Nano() + own.Stime.Nano()), redis}, err
 }

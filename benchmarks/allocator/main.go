@@ -1,8 +1,9 @@
 // The allocator benchmark measures the allocator alone, on a real Kafka and a real Redis, beside a bare client that copies the
 // same records from one topic to another in the same run.
 //
-// Seconds depend on the machine and on what else it does, so only the ratio of the two is judged: the median of the rounds' ratios,
-// each of a copy and a fold that ran one right after the other. Then it measures the time from journalling a movement until its availability has been read.
+// Seconds depend on the machine and on what else it does, so only the ratio of the two is judged, for uniform movements: each
+// round's is that of a fold and the copies right before and after it, and it fails where three of four rounds are below what
+// is asked for.
 //
 //	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/allocator
 //
@@ -11,7 +12,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,9 +21,9 @@ import (
 	"os/signal"
 	"runtime/pprof"
 	"slices"
-	"strings"
 	"syscall"
-	"time"
+
+	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 )
 
 func main() {
@@ -47,8 +47,6 @@ var errBelow = errors.New("the ratio is below the one asked for")
 // options is what the command line says.
 type options struct {
 	entries, skus, rounds, batch int
-	rate                         int
-	duration                     time.Duration
 	least                        float64
 	profile                      string
 }
@@ -61,14 +59,12 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.skus, "skus", 100_000, "SKUs they are spread over")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
 	flags.IntVar(&o.batch, "batch", 5000, "entries a batch")
-	flags.IntVar(&o.rate, "rate", 2000, "movements a second while the latency is measured")
-	flags.DurationVar(&o.duration, "for", 5*time.Second, "how long the latency is measured; 0: not at all")
 	flags.Float64Var(&o.least, "least", 0.15, "fail where the uniform ratio is below this")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the allocator's rounds to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || o.rate < 1 || flags.NArg() > 0 {
+	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || flags.NArg() > 0 {
 		return o, errors.New("every number must be positive, and there are no arguments")
 	}
 	return o, nil
@@ -79,17 +75,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"SHELFWIRE_TEST_KAFKA", "SHELFWIRE_TEST_REDIS"} {
-		if getenv(name) == "" {
-			return fmt.Errorf("%s is not set: host:port of a server for tests", name)
-		}
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	prefix := "bench-" + strings.ToLower(rand.Text()[:8]) + "."
-	b, err := newBench(ctx, o, getenv("SHELFWIRE_TEST_KAFKA"), getenv("SHELFWIRE_TEST_REDIS"), prefix, log)
+	place, err := scratch.Open(ctx, getenv)
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	b := &bench{Place: place, o: o, log: log}
 	defer func() { err = errors.Join(err, b.close()) }()
 
 	if o.profile != "" {
@@ -100,52 +91,75 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		defer func() { err = errors.Join(err, f.Close()) }()
 		b.profile = f
 	}
-	ratio, err := throughput(ctx, b, out)
+	uniform, err := throughput(ctx, b, out)
 	if err != nil {
 		return err
 	}
-	if o.duration > 0 {
-		if err := latency(ctx, b, out); err != nil {
-			return err
-		}
-	}
-	if ratio < o.least {
-		return fmt.Errorf("%w: %.3f < %.3f", errBelow, ratio, o.least)
-	}
-	return nil
+	return judge(out, o.least, uniform)
 }
 
-// throughput prints records per second of the bare copy and of the allocator, and returns their ratio for uniform movements.
-func throughput(ctx context.Context, b *bench, out io.Writer) (float64, error) {
+// rounds are what the rounds of one load came to.
+type rounds struct {
+	bare, folded, ratio []float64
+	ours, redis         []float64 // processor time, in seconds
+}
+
+// throughput prints records per second of the bare copy and of the allocator, and returns the rounds of uniform movements. A fold
+// is compared with the mean of the copies right before and right after it.
+func throughput(ctx context.Context, b *bench, out io.Writer) (rounds, error) {
 	loads := []load{{"uniform", 0}, {"zipf 1.1", 1.1}}
 	for i := range loads {
 		fmt.Fprintf(out, "writing %d movements over %d SKUs, %s\n", b.o.entries, b.o.skus, loads[i].name)
 		if err := b.fill(ctx, i, loads[i]); err != nil {
-			return 0, fmt.Errorf("fill the journal: %w", err)
+			return rounds{}, fmt.Errorf("fill the journal: %w", err)
 		}
 	}
-	type result struct{ bare, folded, ratio []float64 }
-	results := make([]result, len(loads))
+	results := make([]rounds, len(loads))
 	for round := range b.o.rounds {
 		for i, l := range loads {
-			bare, err := b.copyRecords(ctx, i)
+			before, err := b.copyRecords(ctx, i)
 			if err != nil {
-				return 0, fmt.Errorf("bare copy: %w", err)
+				return rounds{}, fmt.Errorf("bare copy: %w", err)
 			}
-			folded, steps, err := b.foldAll(ctx, i, round)
+			fold, err := b.foldAll(ctx, i, round)
 			if err != nil {
-				return 0, fmt.Errorf("allocator: %w", err)
+				return rounds{}, fmt.Errorf("allocator: %w", err)
 			}
+			after, err := b.copyRecords(ctx, i)
+			if err != nil {
+				return rounds{}, fmt.Errorf("bare copy: %w", err)
+			}
+			bare := (before + after) / 2
+			ratio := fold.perSecond / bare
 			r := &results[i]
-			r.bare, r.folded, r.ratio = append(r.bare, bare), append(r.folded, folded), append(r.ratio, folded/bare)
-			fmt.Fprintf(out, "round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   a batch: %s\n", round+1, l.name, bare, folded, folded/bare, steps)
+			r.bare, r.folded, r.ratio = append(r.bare, bare), append(r.folded, fold.perSecond), append(r.ratio, ratio)
+			r.ours, r.redis = append(r.ours, fold.cpu.ours.Seconds()), append(r.redis, fold.cpu.redis.Seconds())
+			fmt.Fprintf(out, "round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   a batch: %s\n",
+				round+1, l.name, bare, fold.perSecond, ratio, fold.steps)
 		}
 	}
 	for i, l := range loads {
 		r := results[i]
-		fmt.Fprintf(out, "median,  %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f\n", l.name, median(r.bare), median(r.folded), median(r.ratio))
+		fmt.Fprintf(out, "median,  %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   processor time: allocator %.1f s, Redis %.1f s\n",
+			l.name, median(r.bare), median(r.folded), median(r.ratio), median(r.ours), median(r.redis))
 	}
-	return median(results[0].ratio), nil
+	return results[0], nil
+}
+
+// judge fails where the ratio was below the one asked for in three of four rounds. Other work on the machine scatters the rounds;
+// an allocator that has become slower moves them all.
+func judge(out io.Writer, least float64, r rounds) error {
+	below := 0
+	for _, ratio := range r.ratio {
+		if ratio < least {
+			below++
+		}
+	}
+	fmt.Fprintf(out, "judged is the ratio for uniform movements: below %.2f in %d of %d rounds, median %.3f\n", least, below, len(r.ratio), median(r.ratio))
+	if 4*below >= 3*len(r.ratio) {
+		return fmt.Errorf("%w: below %.2f in %d of %d rounds", errBelow, least, below, len(r.ratio))
+	}
+	return nil
 }
 
 func median(values []float64) float64 {

@@ -13,10 +13,8 @@ func (d *Decider) greedy() {
 		for d.greedyBest() {
 		}
 	}
-	if d.splitLines() {
-		for i := range d.n {
-			for d.rest[i] > 0 && d.greedyPart(i) {
-			}
+	for i := range d.n {
+		for d.rest[i] > 0 && d.greedyPart(i) && d.splitLines() {
 		}
 	}
 }

@@ -25,9 +25,10 @@ type problem struct {
 	asked   []stock.Quantity // by SKU: what lines that share it still want
 	scarce  []stock.Quantity // the largest of some quantities, most first
 	take    []stock.Quantity // the answer
+	kept    []stock.Quantity // the best answer so far, where several are looked at whole
 	members []int
 	among   []int // outlets
-	whole   bool  // a line that must be cut wants nothing
+	whole   bool  // no line is cut: it wants what one outlet has
 }
 
 // begin sets the tables up for the request, without looking for anything.
@@ -71,7 +72,6 @@ func (d *Decider) roomNow(i, j int) stock.Quantity {
 func (d *Decider) solve(r *Request) {
 	d.measure(r)
 	d.relate()
-	d.whole = false
 	if !r.Rules.SplitOrders {
 		d.solveUnsplit()
 		return
@@ -169,8 +169,8 @@ func (l *Line) meets(o *Line) bool {
 	return false
 }
 
-// reduce sets what each line wants: as much of its need as there is, the first lines first. Where lines must not be cut, one
-// that would have to be wants nothing.
+// reduce sets what each line wants: as much of its need as there is, or as one outlet has where lines must not be cut, the
+// first lines first.
 func (d *Decider) reduce() {
 	for i := range d.n {
 		if d.family[i] == i {
@@ -181,11 +181,7 @@ func (d *Decider) reduce() {
 
 func (d *Decider) reduceFamily(first int) {
 	if !d.shares[first] {
-		q, one := d.most(first)
-		if d.whole && one < q {
-			q = 0
-		}
-		d.want[first] = q
+		d.want[first] = d.most(first)
 		return
 	}
 	d.members = d.members[:0]
@@ -193,7 +189,7 @@ func (d *Decider) reduceFamily(first int) {
 		if d.family[i] != first {
 			continue
 		}
-		d.want[i], _ = d.most(i)
+		d.want[i] = d.most(i)
 		if d.want[i] == 0 {
 			continue
 		}
@@ -204,19 +200,26 @@ func (d *Decider) reduceFamily(first int) {
 	}
 }
 
-// most returns what the line gets if it is alone, in all and from one outlet.
-func (d *Decider) most(i int) (all, one stock.Quantity) {
+// most returns what the line gets if it is alone.
+func (d *Decider) most(i int) stock.Quantity {
+	var all, one stock.Quantity
 	for _, q := range d.roomOf(i) {
 		all += q
 		one = max(one, q)
 	}
-	return min(all, d.req.Lines[i].Need), one
+	if d.whole {
+		return one
+	}
+	return min(all, d.req.Lines[i].Need)
 }
 
 // together returns how much of up to q units the last of the members gets beside what the others want.
 func (d *Decider) together(i int, q stock.Quantity) stock.Quantity {
 	low, high := stock.Quantity(0), q // low fits, more than high does not
-	if d.alike() {
+	cuts := anyCuts
+	if d.whole {
+		cuts = 0
+	} else if d.alike() {
 		high = 0
 		for j := range d.m {
 			if d.room[i*d.m+j] > 0 {
@@ -234,7 +237,7 @@ func (d *Decider) together(i int, q stock.Quantity) stock.Quantity {
 		if high == q && low == 0 {
 			d.want[i] = q // nearly always all of it
 		}
-		switch d.place(d.members, anyCuts) {
+		switch d.place(d.members, cuts) {
 		case placed:
 			low = d.want[i]
 			d.clear()
@@ -245,19 +248,7 @@ func (d *Decider) together(i int, q stock.Quantity) stock.Quantity {
 			return q // greedy gives what it can of it
 		}
 	}
-	if !d.whole || low == 0 {
-		return low
-	}
-	d.want[i] = low
-	switch d.place(d.members, 0) {
-	case placed:
-		d.clear()
-		return low
-	case outOfSteps:
-		d.exact = false
-		return low
-	}
-	return 0
+	return low
 }
 
 // alike reports whether the members are plain lines of one SKU with the same outlets: then the units just add up.

@@ -1,53 +1,53 @@
 package allocation
 
-import "slices"
+import (
+	"slices"
 
-// solveUnsplit is solve for a pool that does not split orders: the lines that name no outlet come from one, or wait. A line that
-// there is too little of in all is reduced first, so that it does not keep the others waiting.
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// solveUnsplit is solve for a pool that does not split orders: the lines that name no outlet come from one, each as far as it
+// goes. It is the one that serves most lines whole, then most units; then the criteria of Decide tell two of them apart.
 func (d *Decider) solveUnsplit() {
-	d.reduce()
-	chosen := -1
+	var served share
+	d.kept = d.kept[:0]
 	for j := range d.m {
-		if !d.serves(j) {
-			continue
-		}
-		d.path = d.sharesFrom(d.path[:0], j)
-		if chosen < 0 || d.preferred() {
-			chosen = j
-			d.best = append(d.best[:0], d.path...)
-		}
-		if d.priority() {
+		if !d.step() {
+			d.exact = false
 			break
 		}
-	}
-	for i := range d.n {
-		if d.req.Lines[i].Outlet != "" {
-			continue
+		s := d.handOut(j)
+		d.path = d.shareOut(d.path[:0])
+		if j == 0 || s.more(served) || !served.more(s) && d.preferred() {
+			served = s
+			d.kept = append(d.kept[:0], d.take...)
+			d.best = append(d.best[:0], d.path...)
 		}
-		for j := range d.m {
-			if j != chosen {
-				d.room[i*d.m+j] = 0
-			}
-		}
+		d.clear()
 	}
-	if chosen < 0 {
-		d.reduce() // more may be there for the lines that name their outlet
-	}
-	d.spread()
+	copy(d.take, d.kept)
 }
 
-// serves reports whether the lines that name no outlet all fit in this one, beside the others at theirs.
-func (d *Decider) serves(j int) bool {
-	fits := true
-	for i, want := range d.want {
-		if at := d.at(i, j); want > 0 && fits {
-			if fits = at >= 0 && d.roomNow(i, at) >= want; fits {
-				d.move(i, at, want)
-			}
+// handOut gives every line in order what it can have, those that name no outlet at j, and returns what of the need that is.
+func (d *Decider) handOut(j int) share {
+	var s share
+	for i := range d.n {
+		at := d.at(i, j)
+		if at < 0 {
+			continue
+		}
+		q := d.roomNow(i, at)
+		d.move(i, at, q)
+		if s.units += q; q == d.req.Lines[i].Need {
+			s.whole++
 		}
 	}
-	d.clear()
-	return fits
+	return s
+}
+
+// more compares what is served, wherever it comes from.
+func (s share) more(o share) bool {
+	return s.whole > o.whole || s.whole == o.whole && s.units > o.units
 }
 
 // at returns the outlet of line i, where the lines that name none are at j; −1 where it is unknown.
@@ -55,22 +55,17 @@ func (d *Decider) at(i, j int) int {
 	if d.req.Lines[i].Outlet == "" {
 		return j
 	}
-	for k := range d.m {
-		if d.room[i*d.m+k] > 0 {
-			return k
-		}
-	}
-	return -1
+	return slices.IndexFunc(d.roomOf(i), func(room stock.Quantity) bool { return room > 0 })
 }
 
-// sharesFrom appends what each outlet serves, best first, where the lines that name none are at j.
-func (d *Decider) sharesFrom(shares []share, j int) []share {
+// shareOut appends what each outlet serves, best first.
+func (d *Decider) shareOut(shares []share) []share {
 	for k := range d.m {
 		s := share{outlet: k}
-		for i, want := range d.want {
-			if want > 0 && d.at(i, j) == k {
+		for i := range d.n {
+			if q := d.taken(i, k); q > 0 {
 				s.whole++
-				s.units += want
+				s.units += q
 			}
 		}
 		if s.whole > 0 {
@@ -86,17 +81,17 @@ func (d *Decider) sharesFrom(shares []share, j int) []share {
 	return shares
 }
 
-// preferred reports whether the path is better than the best. No two of them differ in the last tie alone: lines that name no
-// outlet are at another one.
+// preferred reports whether the answer is better than the one that was kept, which serves as much.
 func (d *Decider) preferred() bool {
-	path := d.path
-	if d.req.Rules.SingleOutlet && len(path) != len(d.best) {
-		return len(path) < len(d.best)
-	}
-	for k := range min(len(path), len(d.best)) {
-		if path[k] != d.best[k] {
-			return path[k].better(d.best[k])
+	if !d.priority() {
+		if d.req.Rules.SingleOutlet && len(d.path) != len(d.best) {
+			return len(d.path) < len(d.best)
+		}
+		for k := range min(len(d.path), len(d.best)) {
+			if d.path[k] != d.best[k] {
+				return d.path[k].better(d.best[k])
+			}
 		}
 	}
-	return false
+	return slices.Compare(d.take, d.kept) > 0
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/chstore"
 	"github.com/shelfwire/shelfwire/internal/history/historytest"
+	"github.com/shelfwire/shelfwire/schemas"
 )
 
 func TestConformance(t *testing.T) {
@@ -78,19 +81,24 @@ func TestMigrate(t *testing.T) {
 	_, err := chstore.Open(ctx, cfg)
 	wantError(t, err, "shelfwire migrate", cfg.Database)
 
+	migrations, err := schemas.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := len(migrations)
 	var steps []chstore.Step
 	before, err := chstore.Migrate(ctx, cfg, func(s chstore.Step) { steps = append(steps, s) })
 	if err != nil || before != 0 || len(steps) == 0 || steps[len(steps)-1].Done != steps[0].Total {
 		t.Fatalf("got %d, %v after %v", before, err, steps)
 	}
 	steps = nil
-	if before, err = chstore.Migrate(ctx, cfg, func(s chstore.Step) { steps = append(steps, s) }); err != nil || before != 1 || len(steps) != 0 {
+	if before, err = chstore.Migrate(ctx, cfg, func(s chstore.Step) { steps = append(steps, s) }); err != nil || before != needed || len(steps) != 0 {
 		t.Errorf("again: got %d, %v after %v", before, err, steps)
 	}
 
 	exec(ctx, t, cfg, cfg.Database, "TRUNCATE TABLE schema_migrations")
 	_, err = chstore.Open(ctx, cfg)
-	wantError(t, err, "it is at 0, this program needs 1: run `shelfwire migrate`")
+	wantError(t, err, fmt.Sprintf("it is at 0, this program needs %d: run `shelfwire migrate`", needed))
 	if !errors.Is(err, chstore.ErrSchema) {
 		t.Errorf("got %v, want ErrSchema", err)
 	}
@@ -99,9 +107,9 @@ func TestMigrate(t *testing.T) {
 	}
 	exec(ctx, t, cfg, cfg.Database, "INSERT INTO schema_migrations (number, name) VALUES (99, 'later')")
 	_, err = chstore.Open(ctx, cfg)
-	wantError(t, err, "it is at 99, this program only knows 1")
+	wantError(t, err, fmt.Sprintf("it is at 99, this program only knows %d", needed))
 	_, err = chstore.Migrate(ctx, cfg, nil)
-	wantError(t, err, "it is at 99, this program only knows 1")
+	wantError(t, err, fmt.Sprintf("it is at 99, this program only knows %d", needed))
 }
 
 // TestEveryColumnIsCommented holds the tables and views to what an analyst is promised.
@@ -124,5 +132,25 @@ func TestEveryColumnIsCommented(t *testing.T) {
 	}
 	if err := rows.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRolesAreStatements has ClickHouse read roles.sql, which an administrator runs; that it may be run depends on the server.
+func TestRolesAreStatements(t *testing.T) {
+	text, err := os.ReadFile("../../schemas/clickhouse/roles.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := client(t, database(t), "")
+	for statement := range strings.SplitSeq(string(text), ";\n") {
+		lines := strings.Split(statement, "\n")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "--") || l == "" })
+		if len(lines) == 0 {
+			continue
+		}
+		statement = strings.Join(lines, "\n")
+		if got := ask(t, conn, "EXPLAIN AST "+statement); got == "" {
+			t.Errorf("%s: it is not a statement", statement)
+		}
 	}
 }

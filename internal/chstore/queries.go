@@ -39,17 +39,18 @@ const (
 // Channels implements [auditview.Queries].
 func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelRow, error) {
 	scan := func(r driver.Rows, x *auditview.ChannelRow) error {
-		return r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &x.Listings, &x.Failing)
+		return r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &x.LowersOwnLevel, &x.Listings, &x.Failing)
 	}
 	return query(ctx, s, "channels", scan, `
-		SELECT id, max(vendor), max(account), toBool(max(deleted)), sum(listings), sum(failures)
+		SELECT id, max(vendor), max(account), toBool(max(deleted)), toBool(max(lowers)), sum(listings), sum(failures)
 		FROM
 		(
 			SELECT toString(channel) AS id, argMax(toString(vendor), version) AS vendor, argMax(toString(account), version) AS account,
-				argMax(toUInt8(deleted), version) AS deleted, toInt64(0) AS listings, toInt64(0) AS failures
+				argMax(toUInt8(deleted), version) AS deleted,
+				toUInt8(JSONExtractBool(argMax(state, version), 'channel_state', 'channel', 'lowers_own_level')) AS lowers, toInt64(0) AS listings, toInt64(0) AS failures
 			FROM channel_versions WHERE pool = ? GROUP BY id
 			UNION ALL
-			SELECT id, '', '', toUInt8(0), toInt64(countIf(NOT stopped)), toInt64(0)
+			SELECT id, '', '', toUInt8(0), toUInt8(0), toInt64(countIf(NOT stopped)), toInt64(0)
 			FROM
 			(
 				SELECT toString(channel) AS id, argMax(offer_versions.stopped, version) AS stopped
@@ -57,7 +58,7 @@ func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelR
 			)
 			GROUP BY id
 			UNION ALL
-			SELECT id, '', '', toUInt8(0), toInt64(0), toInt64(sum(bad))
+			SELECT id, '', '', toUInt8(0), toUInt8(0), toInt64(0), toInt64(sum(bad))
 			FROM (SELECT toString(channel) AS id, `+failing+` AS bad FROM communication_records WHERE pool = ? GROUP BY id, sku, location)
 			GROUP BY id
 		)

@@ -87,14 +87,16 @@ func (s *Store) offersNow(ctx context.Context, pool string, skus []string, into 
 		auditview.OfferNow
 	}
 	scan := func(r driver.Rows, x *row) error {
-		return r.Scan(&x.sku, &x.channel, &x.location, (*int64)(&x.Quantity), (*uint64)(&x.Version), (*int64)(&x.ChangedAt), &x.Reason, &x.Stopped)
+		return r.Scan(&x.sku, &x.channel, &x.location, (*int64)(&x.Quantity), (*int64)(&x.Sold), (*int64)(&x.Released), (*uint64)(&x.Version),
+			(*int64)(&x.ChangedAt), &x.Reason, &x.Stopped)
 	}
 	take := func(x row) error {
 		entry(into, x.listing).Offer = x.OfferNow
 		return nil
 	}
 	return each(ctx, s, "offers", scan, take, `
-		SELECT sku, channel, location, argMax(quantity, version), max(version), toUnixTimestamp64Micro(argMax(changed_at, version)),
+		SELECT sku, channel, location, argMax(quantity, version), argMax(sold, version), argMax(released, version), max(version),
+			toUnixTimestamp64Micro(argMax(changed_at, version)),
 			argMax(reason, version), argMax(stopped, version)
 		FROM offer_versions WHERE pool = ? AND sku IN (?)
 		GROUP BY sku, channel, location`, pool, skus)
@@ -109,8 +111,8 @@ func (s *Store) toldNow(ctx context.Context, pool string, skus []string, into ma
 		level int64
 	}
 	scan := func(r driver.Rows, x *row) error {
-		return r.Scan(&x.sku, &x.channel, &x.location, (*int64)(&x.Told.Quantity), (*uint64)(&x.Told.Version), (*int64)(&x.Told.At), &x.state,
-			(*int64)(&x.StateAt), &x.Failing, &x.seen, &x.level, (*int64)(&x.ObservedAt))
+		return r.Scan(&x.sku, &x.channel, &x.location, (*int64)(&x.Told.Quantity), (*int64)(&x.Told.Sold), (*int64)(&x.Told.Released),
+			(*uint64)(&x.Told.Version), (*int64)(&x.Told.At), &x.state, (*int64)(&x.StateAt), &x.Failing, &x.seen, &x.level, (*int64)(&x.ObservedAt))
 	}
 	take := func(x row) error {
 		l := entry(into, x.listing)
@@ -123,7 +125,8 @@ func (s *Store) toldNow(ctx context.Context, pool string, skus []string, into ma
 	}
 	return each(ctx, s, "communications", scan, take, `
 		SELECT sku, channel, location,
-			argMaxIf(quantity, offset, told), argMaxIf(offer_version, offset, told), toUnixTimestamp64Micro(argMaxIf(replied_at, offset, told)),
+			argMaxIf(quantity, offset, told), argMaxIf(sold, offset, told), argMaxIf(released, offset, told), argMaxIf(offer_version, offset, told),
+			toUnixTimestamp64Micro(argMaxIf(replied_at, offset, told)),
 			argMax(state, offset), toUnixTimestamp64Micro(argMax(recorded_at, offset)), toBool(`+failing+`),
 			toBool(max(seen)), argMaxIf(ifNull(level, 0), offset, seen), toUnixTimestamp64Micro(argMaxIf(replied_at, offset, seen))
 		FROM

@@ -182,6 +182,7 @@ func TestAnalyst(t *testing.T) {
 	for _, question := range []string{
 		"SELECT count() FROM told_now", "SELECT count() FROM told_history", "SELECT count() FROM true_at(at = '2026-01-01 00:00:00')",
 		"SELECT count() FROM movements", "SELECT count() FROM orders", "SELECT count() FROM allocations", "SELECT count() FROM offers",
+		"SELECT count() FROM told_and_true", "SELECT count() FROM exposure", "SELECT count() FROM oversold_lines",
 		"SELECT count() FROM failed_communications", "SELECT count() FROM unconfirmed", "SELECT count() FROM drift", "SELECT count() FROM journal_entries",
 	} {
 		if got := ask(t, conn, question); got == "" {

@@ -6,93 +6,51 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shelfwire/shelfwire/internal/allocation"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// allocate looks for outlets for whatever of the order waits: lines that the same outlets may serve together. It reports
-// whether anything was promised.
+// allocate looks for outlets for whatever of the order waits. It reports whether anything was promised.
 func (a *applying) allocate(o *order) bool {
+	anew := o.undecided || o.decision.Rule == ""
+	o.undecided = false
 	if o.status != record.Pending && o.status != record.Open {
 		return false
 	}
-	served := false
-	groups := make([]*line, 0, 1) // the first line of each
-	for i := range o.lines {
-		if l := &o.lines[i]; l.waiting > 0 && !slices.ContainsFunc(groups, l.servedLike) {
-			groups = append(groups, l)
-		}
-	}
-	for _, first := range groups {
-		var lines []*line
-		for i := range o.lines {
-			if l := &o.lines[i]; l.waiting > 0 && l.servedLike(first) {
-				lines = append(lines, l)
-			}
-		}
-		takes, decision := a.choose(o, lines)
-		// An order that goes on waiting keeps what was said of it when it began to: its record changes with its units only.
-		if len(takes) > 0 || o.decision.Rule == "" {
-			o.decision = decision
-		}
-		for _, t := range takes {
-			a.unawait(o, t.line, t.units)
-			t.line.promise(t.from.def.Outlet, t.units)
-			a.reserve(o, t.line, t.from, t.units)
-			served = true
-		}
+	served := a.decide(o, anew)
+	// Where orders are not split, every outlet that has begun to serve one may serve the rest.
+	for again := served && !a.pool.settings.SplitOrders; again; {
+		again = a.decide(o, false)
 	}
 	return served
 }
 
-// servedLike reports whether the same outlets may serve the two lines.
-func (l *line) servedLike(other *line) bool {
-	return l.outlet == other.outlet && slices.Equal(l.declined, other.declined)
-}
-
-// A take is units of a line that an outlet is to serve; units > 0.
-type take struct {
-	line  *line
-	from  *outlet
-	units stock.Quantity
-}
-
-// choose decides where what waits of the lines comes from, and says why. The lines are of one order, by id, and served alike.
-// It is all that the engine asks of package allocation.
-func (a *applying) choose(o *order, lines []*line) ([]take, record.Decision) {
-	var needs []allocation.Need
-	var skus []*sku
-	for _, l := range lines {
-		for _, pt := range l.parts() {
-			s := a.pool.sku(pt.sku)
-			at := slices.Index(skus, s)
-			if at < 0 {
-				at = len(skus)
-				skus = append(skus, s)
-			}
-			needs = append(needs, allocation.Need{LineID: l.id, SKU: at, Quantity: l.waiting * pt.per})
+// decide asks about all that waits of the order at once and promises what the answer is. An order that goes on waiting keeps what
+// was said of it when it began to, unless it is to be said anew: its record changes with its units only.
+func (a *applying) decide(o *order, anew bool) bool {
+	q := &a.pool.question
+	if !q.ask(a.pool, o) {
+		return false
+	}
+	d := q.decider.Decide(&q.request)
+	if len(d.Takes) > 0 || anew {
+		o.decision = record.Decision{Rule: d.Rule, Exact: d.Exact, Candidates: d.Candidates}
+	}
+	for takes := d.Takes; len(takes) > 0; {
+		of, n, units := takes[0].Line, 0, stock.Quantity(0)
+		for ; n < len(takes) && takes[n].Line == of; n++ {
+			units += takes[n].Quantity
 		}
-	}
-	candidates := a.pool.candidates(o.channel, lines[0].outlet, lines[0].declined)
-	outlets := make([]allocation.Outlet, len(candidates))
-	for i, ou := range candidates {
-		outlets[i] = allocation.Outlet{ID: ou.def.Outlet, Free: make([]stock.Quantity, len(skus))}
-		for j, s := range skus {
-			at := s.at(ou)
-			outlets[i].Free[j] = at.free()
+		l := q.lines[of]
+		a.unawait(o, l, units)
+		for _, t := range takes[:n] {
+			from := q.outlets[t.Outlet]
+			l.promise(from.def.Outlet, t.Quantity)
+			a.reserve(o, l, from, t.Quantity)
 		}
+		takes = takes[n:]
 	}
-	result := allocation.OneOutlet(needs, outlets)
-	decision := record.Decision{Rule: result.Rule, Exact: result.Exact, Candidates: result.Candidates}
-	if result.Chosen < 0 {
-		return nil, decision
-	}
-	takes := make([]take, 0, len(lines))
-	for _, l := range lines {
-		takes = append(takes, take{l, candidates[result.Chosen], l.waiting})
-	}
-	return takes, decision
+	return len(d.Takes) > 0
 }
 
 // promise adds units to the line's allocation at the outlet.
@@ -104,6 +62,21 @@ func (l *line) promise(outletID string, units stock.Quantity) {
 		}
 	}
 	l.allocations = append(l.allocations, allocated{outlet: outletID, quantity: units})
+}
+
+// askAgain has what waits of the order looked at again, though nothing became free: other outlets may serve it now.
+func (a *applying) askAgain(o *order) {
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.waiting == 0 {
+			continue
+		}
+		for _, pt := range l.parts() {
+			s := a.pool.sku(pt.sku)
+			s.freed = true
+			a.pool.touch(s)
+		}
+	}
 }
 
 // serveWaiting gives what became free of the touched SKUs to the orders that wait for them, first come first served over all
@@ -129,7 +102,7 @@ func (a *applying) serveWaiting() {
 	for _, o := range slices.Compact(orders) {
 		lost := slices.Contains(a.again, o)
 		if lost {
-			o.decision = record.Decision{} // it is over: say what came of it
+			o.undecided = true // say what came of it
 		}
 		if (lost || a.anyFreeFor(o)) && a.allocate(o) || lost {
 			a.stamp(o)

@@ -55,7 +55,9 @@ func (a *applying) listing(def *record.Listing) {
 	}
 	l.declared = true
 	l.def = cloneListing(def)
-	l.packed = codec.AppendEvent(nil, &record.Event{Listing: &l.def})
+	packed := l.def
+	packed.Pool, packed.Channel, packed.SKU = "", "", "" // the row says them already
+	l.packed = codec.AppendEvent(nil, &record.Event{Listing: &packed})
 	a.changes.listing(a.pool, s)
 	a.pool.touch(s)
 	a.relist(def.Channel, def.SKU, before, itemsOf(def))

@@ -39,15 +39,7 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 		return
 	}
 	o.fulfilments = append(o.fulfilments, fulfilment{id: in.FulfilmentID})
-	for i := range o.lines {
-		if l := &o.lines[i]; l.waiting > 0 { // what is left of it may fit an outlet now, though nothing became free
-			for _, pt := range l.parts() {
-				s := a.pool.sku(pt.sku)
-				s.freed = true
-				a.pool.touch(s)
-			}
-		}
-	}
+	a.askAgain(o)
 	a.stamp(o)
 }
 
@@ -173,7 +165,7 @@ func (p *pool) defaultOutlet(channelID string) string {
 	if ch, ok := p.channels[channelID]; ok && ch.def.DefaultOutlet != "" {
 		return ch.def.DefaultOutlet
 	}
-	if candidates := p.candidates(channelID, "", nil); len(candidates) > 0 {
+	if candidates := p.candidates(channelID, nil, nil); len(candidates) > 0 {
 		return candidates[0].def.Outlet
 	}
 	return ""

@@ -41,6 +41,15 @@ func (x *skuIndex) add(id string) {
 	}
 }
 
+// has reports whether any row of the SKU is stored or is about to be.
+func (x *skuIndex) has(id string) bool {
+	if len(x.chunks) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(x.chunks[x.chunk(id)], id)
+	return found
+}
+
 // after returns up to n ids above the given one, in order.
 func (x *skuIndex) after(id string, n int) []string {
 	ids := make([]string, 0, n)

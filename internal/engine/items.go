@@ -79,6 +79,7 @@ func itemsOf(l *record.Listing) []string {
 
 // relist tells the items what the SKU's listing carries now, and goes on with the orders that were held for them.
 func (a *applying) relist(channel, sku string, before, after []string) {
+	var moved []string
 	for _, name := range before {
 		if slices.Contains(after, name) {
 			continue
@@ -87,7 +88,7 @@ func (a *applying) relist(channel, sku string, before, after []string) {
 		it := a.pool.item(id)
 		it.skus = slices.DeleteFunc(it.skus, func(s string) bool { return s == sku })
 		a.changes.item(a.pool, id)
-		a.identify(it, name)
+		moved = append(moved, name)
 	}
 	for _, name := range after {
 		if slices.Contains(before, name) {
@@ -98,35 +99,48 @@ func (a *applying) relist(channel, sku string, before, after []string) {
 		i, _ := slices.BinarySearch(it.skus, sku)
 		it.skus = slices.Insert(it.skus, i, sku)
 		a.changes.item(a.pool, id)
-		a.identify(it, name)
+		moved = append(moved, name)
+	}
+	var keys []string
+	for _, name := range moved {
+		if it := a.pool.item(ItemID(channel, name)); it.sku() != "" {
+			keys = append(keys, it.held...)
+			it.held = nil
+		}
+	}
+	for i, key := range keys {
+		if o := a.pool.orders[key]; o != nil && !slices.Contains(keys[:i], key) {
+			a.identify(o)
+		}
 	}
 }
 
-// identify goes on with the orders that were held for the item, if it stands for one SKU now. They wait since they were held.
-func (a *applying) identify(it *item, name string) {
-	sku := it.sku()
-	if sku == "" {
-		return
-	}
-	for _, key := range it.held {
-		o := a.pool.orders[key]
-		if o == nil {
+// identify goes on with an order that was held for items that stand for one SKU now. Its lines wait since they were held. What
+// was reported of it meanwhile is applied in the order in which it came, so all lines are named first.
+func (a *applying) identify(o *order) {
+	var named []*line
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.sku != "" {
 			continue
 		}
-		for i := range o.lines {
-			if l := &o.lines[i]; l.sku == "" && l.item == name {
-				since := l.since
-				l.sku, l.kit = sku, a.pool.kitOf(sku)
-				a.applyEarly(o)
-				a.ledger(o, l)
-				if a.target(o, l); l.waiting > 0 {
-					l.since = since
-				}
-				a.decideOrder(o)
-			}
+		if l.sku = a.pool.items[ItemID(o.channel, l.item)].sku(); l.sku != "" {
+			l.kit = a.pool.kitOf(l.sku)
+			named = append(named, l)
 		}
 	}
-	it.held = nil
+	if len(named) == 0 {
+		return // the order that was held has been forgotten, and another of that name came
+	}
+	a.applyEarly(o)
+	for _, l := range named {
+		since := l.since
+		a.ledger(o, l)
+		if a.target(o, l); l.waiting > 0 {
+			l.since = since
+		}
+	}
+	a.decideOrder(o)
 }
 
 // holds reports whether the report names a line of which nobody knows what it is.

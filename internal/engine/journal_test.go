@@ -153,11 +153,11 @@ func (g *journalDraw) event() record.Event {
 		return record.Event{Outlet: g.outlet(g.of("A", "B", "C", "D", "E"))}
 	case n <= 90:
 		return record.Event{Listing: g.listing(g.of("c1", "c2", "c3"), g.of("x", "y", "z", "k"))}
-	case n <= 95:
+	case n <= 94:
 		return record.Event{Channel: g.channel(g.of("c1", "c2", "c3"))}
-	case n <= 96:
+	case n <= 95:
 		return record.Event{Tick: &record.Tick{Pool: "p"}}
-	case n <= 97:
+	case n <= 96:
 		if g.one(2) {
 			return record.Event{Refresh: &record.Refresh{Pool: "p", Channel: g.of("", "c1", "c2")}}
 		}
@@ -167,6 +167,10 @@ func (g *journalDraw) event() record.Event {
 	if g.one(2) {
 		p.ReleaseOn = record.OnArchive
 	}
+	if g.one(4) {
+		p.Prefer = record.PriorityFirst
+	}
+	p.SingleOutlet, p.SplitOrders, p.SplitLines, p.ShipComplete = g.likely(4), g.likely(3), g.likely(2), g.one(4)
 	return record.Event{Pool: p}
 }
 

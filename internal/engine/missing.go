@@ -87,8 +87,10 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		}
 	case record.KindListing:
 		m.listing(e.Event.Listing)
-	case record.KindOutlet, record.KindChannel, record.KindPool, record.KindRefresh:
+	case record.KindOutlet, record.KindChannel, record.KindPool:
 		m.step(sweep{kind: sweepOffers})
+	case record.KindRefresh:
+		m.step(sweep{kind: sweepRefresh, of: e.Event.Refresh.Channel})
 	}
 	return m.keys
 }
@@ -112,7 +114,14 @@ func (m *missing) due(now stock.Instant) {
 // step asks for the SKUs of a sweep's next step.
 func (m *missing) step(w sweep) {
 	for _, id := range m.pool.next(&w) {
-		m.skuAndWaiters(id)
+		x := m.sku(id)
+		if x == nil {
+			continue
+		}
+		m.waiters(x)
+		if w.kind == sweepRefresh {
+			m.owed(x)
+		}
 	}
 }
 
@@ -146,13 +155,19 @@ func (m *missing) partsOf(kit string) {
 	}
 }
 
-// row returns the row, or asks for the parts of it that are not in memory and returns nil.
+// row returns the row, or asks for the parts of it that are not in memory and returns nil. A SKU that the pool's index does not
+// have is new: nothing of it can be stored.
 func (m *missing) row(id string) *sku {
 	if id == "" {
 		return nil // of a line that is held
 	}
 	x, held := m.pool.held(id)
 	if held {
+		return x
+	}
+	if x == nil && !m.pool.index.has(id) {
+		x = m.pool.sku(id)
+		x.hasStock, x.hasListings, x.hasRecent, x.hasPromises = true, true, true, true
 		return x
 	}
 	if x == nil || !x.hasStock {
@@ -257,6 +272,17 @@ func (m *missing) waiters(x *sku) {
 	}
 }
 
+// owed asks for the orders to which units of the SKU are promised, and for the SKUs of all their lines.
+func (m *missing) owed(x *sku) {
+	for i := range x.promises {
+		if o, held := m.order(x.promises[i].order); held && o != nil {
+			for k := range o.lines {
+				m.line(&o.lines[k])
+			}
+		}
+	}
+}
+
 // leaving asks for whoever may lose a promise when units of the order leave: more than what is promised to it where they leave
 // from. It asks for too many rather than too few.
 func (m *missing) leaving(channelID string, o *order, takes []part, units stock.Quantity, outletID string) {
@@ -316,8 +342,8 @@ func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
 		for i := range loser.lines {
 			l := &loser.lines[i]
 			m.line(l)
-			if l.id == pr.line {
-				for _, pt := range l.kit { // the other components become free
+			if l.id == pr.line || !m.pool.settings.SplitOrders { // the kit's other components become free, or what must not be split
+				for _, pt := range l.parts() {
 					m.skuAndWaiters(pt.sku)
 				}
 			}

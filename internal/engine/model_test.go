@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/allocation"
+	"github.com/shelfwire/shelfwire/internal/allocation/allocationtest"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -100,10 +102,16 @@ type mAlloc struct {
 	when              []int // which decision each of the open units is of, the newest last
 }
 
+// modelSKUs are all there are.
+var modelSKUs = []string{"k", "x", "y", "z"}
+
 func newModel() *model {
 	return &model{
-		settings: record.Pool{ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true, CountWindow: 6 * time.Hour},
-		outlets:  map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{}, rows: map[[2]string]*mRow{}, kits: map[string]map[string]stock.Quantity{},
+		settings: record.Pool{
+			ReleaseOn: record.OnCancel, FulfilmentLowersOnHand: true, CountWindow: 6 * time.Hour,
+			Prefer: record.FewestOutlets, SingleOutlet: true, SplitOrders: true, SplitLines: true,
+		},
+		outlets: map[string]record.Outlet{}, known: map[string]bool{}, channels: map[string]record.Channel{}, rows: map[[2]string]*mRow{}, kits: map[string]map[string]stock.Quantity{},
 		listings: map[[2]string]record.Listing{}, counters: map[[3]string]mCounters{}, told: map[[3]string]mTold{}, heard: heard{},
 		origins: map[mOrigin]int64{}, sources: map[string]*mSource{}, eventIDs: map[[2]string]stock.Instant{},
 	}
@@ -503,21 +511,29 @@ func (m *model) skuOf(channel, item string) string {
 
 // identify finds out what can be found out of lines of which nobody knew what they were.
 func (m *model) identify() {
-	m.eachLine(func(o *mOrder, l *mLine) {
-		if l.sku != "" || !o.seen {
-			return
+	for _, o := range m.orders {
+		var found []*mLine
+		for _, l := range o.lines {
+			if l.sku != "" || !o.seen {
+				continue
+			}
+			if l.sku = m.skuOf(o.channel, l.item); l.sku != "" {
+				l.parts = m.partsOf(l.sku)
+				found = append(found, l)
+			}
 		}
-		if l.sku = m.skuOf(o.channel, l.item); l.sku == "" {
-			return
+		if len(found) == 0 {
+			continue
 		}
-		l.parts = m.partsOf(l.sku)
-		since := l.since
 		m.reportEarly(o)
-		m.ledger(o, l)
-		m.target(o, l)
-		l.since = since
+		for _, l := range found {
+			since := l.since
+			m.ledger(o, l)
+			m.target(o, l)
+			l.since = since
+		}
 		o.last = m.clock
-	})
+	}
 }
 
 // reportEarly applies the reports all of whose lines are known by now.
@@ -772,53 +788,143 @@ func (m *model) candidates(channel, pin string, declined map[string]bool) []stri
 			able = append(able, id)
 		}
 	}
-	slices.SortFunc(able, func(a, b string) int {
+	return m.byPriority(able)
+}
+
+func (m *model) byPriority(ids []string) []string {
+	slices.SortFunc(ids, func(a, b string) int {
 		return cmp.Or(cmp.Compare(m.outlets[a].Priority, m.outlets[b].Priority), cmp.Compare(a, b))
 	})
-	return able
+	return ids
 }
 
+// allocate takes the best of all answers for what waits of the order, until there is none any more.
 func (m *model) allocate(o *mOrder) {
-	if o.status != record.Pending && o.status != record.Open {
-		return
+	for o.status == record.Pending || o.status == record.Open {
+		if !m.allocateOnce(o) {
+			return
+		}
 	}
-	done := map[*mLine]bool{}
-	for _, first := range o.lines {
-		if first.waiting == 0 || done[first] {
+}
+
+func (m *model) allocateOnce(o *mOrder) (served bool) {
+	r := allocation.Request{Rules: allocation.Rules{
+		Prefer: m.settings.Prefer, SingleOutlet: m.settings.SingleOutlet, SplitOrders: m.settings.SplitOrders,
+		SplitLines: m.settings.SplitLines, ShipComplete: m.settings.ShipComplete,
+	}}
+	const nothing = 4 // an SKU that nobody has
+	able := map[string]bool{}
+	var lines []*mLine
+	waits := false
+	for _, l := range o.lines {
+		ask := allocation.Line{ID: l.id, Need: l.waiting, SKU: nothing, Outlet: l.pin}
+		if l.sku == "" && m.settings.ShipComplete {
+			ask.Need = max(0, l.ordered-l.despatched())
+		}
+		if ask.Need == 0 {
 			continue
 		}
-		var group []*mLine
-		for _, l := range o.lines {
-			if l.waiting > 0 && l.pin == first.pin && maps.Equal(l.declined, first.declined) {
-				group = append(group, l)
-				done[l] = true
+		waits = waits || l.waiting > 0
+		if l.sku != "" {
+			for _, id := range m.mayServe(o, l) {
+				able[id] = true
+			}
+			for i, sku := range modelSKUs {
+				if n := l.parts[sku]; n > 0 {
+					ask.Kit = append(ask.Kit, allocation.Part{SKU: i, Quantity: n})
+				}
 			}
 		}
-		m.allocateLines(o, group)
+		lines = append(lines, l)
+		r.Lines = append(r.Lines, ask)
 	}
+	if !waits {
+		return false
+	}
+	some := false
+	ids := m.byPriority(slices.Collect(maps.Keys(able)))
+	for _, id := range ids {
+		out := allocation.Outlet{ID: id}
+		for _, sku := range modelSKUs {
+			free := max(0, m.onHand(sku, id)-m.reserved(sku, id))
+			some = some || free > 0
+			out.Free = append(out.Free, free)
+		}
+		out.Free = append(out.Free, 0)
+		r.Outlets = append(r.Outlets, out)
+	}
+	for i, l := range lines {
+		may := m.mayServe(o, l)
+		for _, id := range ids {
+			if !slices.Contains(may, id) {
+				r.Lines[i].Excluded = append(r.Lines[i].Excluded, id)
+			}
+		}
+	}
+	if !some {
+		return false
+	}
+	takes, _ := allocationtest.Best(&r)
+	for i, row := range takes {
+		for j, units := range row {
+			if units > 0 {
+				m.give(lines[i], ids[j], units)
+				lines[i].waiting -= units
+				served = true
+			}
+		}
+	}
+	return served
 }
 
-func (m *model) allocateLines(o *mOrder, group []*mLine) {
-	need := map[string]stock.Quantity{}
-	for _, l := range group {
-		for sku, n := range l.parts {
-			need[sku] += l.waiting * n
+// mayServe returns who may serve what waits of the line: of the channel's outlets, those where the rest of what must not be
+// split is, if any of them still can be asked.
+func (m *model) mayServe(o *mOrder, l *mLine) []string {
+	if l.pin == "" {
+		var there []string
+		for _, other := range o.lines {
+			if m.oneOutlet(l, other) {
+				for _, a := range other.allocs {
+					if m.fulfils(a.outlet) && !l.declined[a.outlet] {
+						there = append(there, a.outlet)
+					}
+				}
+			}
+		}
+		if len(there) > 0 {
+			return there
 		}
 	}
-	for _, outlet := range m.candidates(o.channel, group[0].pin, group[0].declined) {
-		fits := true
-		for sku, units := range need {
-			fits = fits && (units == 0 || m.onHand(sku, outlet)-m.reserved(sku, outlet) >= units)
-		}
-		if !fits {
-			continue
-		}
-		for _, l := range group {
-			m.give(l, outlet, l.waiting)
-			l.waiting = 0
-		}
-		return
+	return m.candidates(o.channel, l.pin, l.declined)
+}
+
+// oneOutlet reports whether the two lines must come from the same outlet.
+func (m *model) oneOutlet(l, other *mLine) bool {
+	switch {
+	case m.settings.SplitOrders && m.settings.SplitLines:
+		return false
+	case m.settings.SplitOrders || l.pin != "":
+		return l == other
 	}
+	return other.pin == ""
+}
+
+// decideTogether takes back all that is open of what must come from the same outlet as the line.
+func (m *model) decideTogether(l *mLine) {
+	m.eachLine(func(o *mOrder, x *mLine) {
+		if x != l {
+			return
+		}
+		for _, other := range o.lines {
+			if m.oneOutlet(l, other) {
+				other.waiting += other.open()
+				for i := range other.allocs {
+					other.allocs[i].quantity, other.allocs[i].when = other.allocs[i].shipped, nil
+				}
+				other.allocs = slices.DeleteFunc(other.allocs, func(a mAlloc) bool { return a.quantity == 0 })
+			}
+		}
+	})
 }
 
 func (a *mAlloc) ship() {
@@ -835,6 +941,7 @@ func (m *model) decline(in *record.Decline) {
 	l.declined[in.Outlet] = true
 	m.takeFrom(l, at, in.Quantity)
 	l.waiting += in.Quantity
+	m.decideTogether(l)
 }
 
 func (m *model) reassign(in *record.Reassign) {
@@ -899,7 +1006,7 @@ func (m *model) give(l *mLine, outlet string, units stock.Quantity) {
 
 // takeBack takes units back one by one, of the newest decision first, until no shelf has promised more than it holds.
 func (m *model) takeBack() {
-	for _, sku := range []string{"k", "x", "y", "z"} {
+	for _, sku := range modelSKUs {
 		for _, outlet := range slices.Sorted(maps.Keys(m.known)) {
 			for m.reserved(sku, outlet) > max(0, m.onHand(sku, outlet)) {
 				var of *mLine
@@ -913,6 +1020,7 @@ func (m *model) takeBack() {
 				})
 				m.drop(of, at)
 				of.waiting++
+				m.decideTogether(of)
 			}
 		}
 	}
@@ -1011,7 +1119,7 @@ func (m *model) tellOne(l *record.Listing, c *record.Channel, location string, o
 		if most == 0 {
 			return
 		}
-		able := m.candidates(o.channel, ol.pin, ol.declined)
+		able := m.mayServe(o, ol)
 		if len(able) > 0 && !slices.ContainsFunc(able, func(id string) bool { return !slices.Contains(those, id) }) {
 			sum -= most
 		}

@@ -130,7 +130,7 @@ func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
 
 // onlyFrom reports whether outlets of this set could serve who waits, and no others.
 func (a *applying) onlyFrom(w *waiting, outlets outletSet) bool {
-	candidates := a.pool.candidates(w.channel, w.outlet, w.declined)
+	candidates := a.pool.candidates(w.channel, w.only, w.declined)
 	for _, o := range candidates {
 		if !outlets.has(o) {
 			return false

@@ -26,6 +26,7 @@ type order struct {
 	fulfilments  []fulfilment // in the order they came
 	early        bool         // the fulfilments wait for the order's first snapshot
 	counted      bool         // it has been in a status that counts at its channel
+	undecided    bool         // the decision is about something else than what waits now; only while an entry is applied
 	changed, due bool         // by the run: the row; the record as well
 	gone         bool         // forgotten: its row goes
 	changedAt    stock.Instant
@@ -180,6 +181,7 @@ func (a *applying) stamp(o *order) {
 	o.version, o.changedAt, o.times, o.follows = a.version, a.pool.clock, a.times(), o.updatedAt
 	o.due = true
 	o.last = a.pool.clock
+	a.queueAgain(o)
 	a.changes.order(a.pool, o)
 	a.scheduleOrder(o)
 }
@@ -256,6 +258,7 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 			stored.outlet = l.Outlet
 			if stored.waiting > 0 {
 				a.queue(o, stored)
+				o.undecided = true
 			}
 		}
 		stored.ordered = l.Quantity
@@ -358,6 +361,7 @@ func (a *applying) target(o *order, l *line) {
 		}
 		a.await(o, l, need, since)
 		a.demand(l, need)
+		o.undecided = true
 	case need < 0:
 		a.release(o, l, min(-need, open)) // less is wanted than has left already: nothing but what is open comes back
 	}
@@ -392,10 +396,10 @@ func (a *applying) queue(o *order, l *line) {
 		case l.waiting == 0:
 		case i < 0:
 			s.waiting = append(s.waiting, waiting{
-				order: o.key, line: l.id, channel: o.channel, outlet: l.outlet, declined: l.declined, quantity: l.waiting * pt.per,
+				order: o.key, line: l.id, channel: o.channel, only: a.pool.only(o, l), declined: l.declined, quantity: l.waiting * pt.per,
 			})
 		default:
-			s.waiting[i].quantity, s.waiting[i].outlet, s.waiting[i].declined = l.waiting*pt.per, l.outlet, l.declined
+			s.waiting[i].quantity, s.waiting[i].only, s.waiting[i].declined = l.waiting*pt.per, a.pool.only(o, l), l.declined
 		}
 	}
 }

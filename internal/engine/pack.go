@@ -8,7 +8,7 @@ import (
 )
 
 // Rows are packed as varints and length-prefixed strings behind one byte that names the layout.
-const rowLayout = 1
+const rowLayout = 2
 
 type packer struct{ b []byte }
 
@@ -36,6 +36,26 @@ func (p *packer) bool(v bool) {
 		return
 	}
 	p.b = append(p.b, 0)
+}
+
+// flags writes up to 63 flags as one number: the first ones are the cheapest.
+func (p *packer) flags(set ...bool) {
+	var v uint64
+	for i, on := range set {
+		if on {
+			v |= 1 << i
+		}
+	}
+	p.uint(v)
+}
+
+// flags are read one by one, in the order in which they were written.
+type flags uint64
+
+func (f *flags) next() bool {
+	on := *f&1 != 0
+	*f >>= 1
+	return on
 }
 
 // An unpacker reads what a packer wrote. After the first thing that does not fit, bad is set and everything reads as zero.
@@ -66,6 +86,7 @@ func (u *unpacker) int() int64 {
 	return v
 }
 
+func (u *unpacker) flags() flags           { return flags(u.uint()) }
 func (u *unpacker) qty() stock.Quantity    { return stock.Quantity(u.int()) }
 func (u *unpacker) instant() stock.Instant { return stock.Instant(u.int()) }
 func (u *unpacker) text() string           { return string(u.bytes()) }

@@ -95,37 +95,39 @@ func (a *applying) decideAgain() {
 	for _, s := range less {
 		for j := range s.levels {
 			l := &s.levels[j]
-			units := l.short(l.onHand)
-			if units == 0 {
-				continue
-			}
-			var lost []promise
-			s.newest(l.outlet, units, func(pr promise, n stock.Quantity) {
-				pr.units = n
-				lost = append(lost, pr)
-			})
-			for _, pr := range lost {
-				a.lose(s, pr)
+			for a.broken == nil {
+				units := l.short(l.onHand)
+				if units == 0 {
+					break
+				}
+				a.lose(s, l.outlet, units)
 			}
 		}
 	}
 }
 
-// lose takes a promise of the SKU back, and with it the whole kit.
-func (a *applying) lose(s *sku, pr promise) {
+// lose takes up to so many units of the newest promise of the SKU at the outlet back, and with it the whole kit.
+func (a *applying) lose(s *sku, at *outlet, units stock.Quantity) {
+	var pr promise
+	for i := range s.promises {
+		if s.promises[i].outlet == at {
+			pr = s.promises[i]
+		}
+	}
 	o := a.pool.orders[pr.order]
 	var l *line
 	if o != nil {
 		l = o.line(pr.line)
 	}
-	if l == nil || !l.owedBy(pr.outlet.def.Outlet) {
+	if l == nil || !l.owedBy(at.def.Outlet) {
 		a.broken = fmt.Errorf("%q at %q is promised to line %q of order %q, which does not say so: %w",
-			s.id, pr.outlet.def.Outlet, pr.line, pr.order, ErrInvariant)
+			s.id, at.def.Outlet, pr.line, pr.order, ErrInvariant)
 		return
 	}
-	units := kitsOf(pr.units, l.per(s.id))
-	a.giveBack(o, l, pr.outlet.def.Outlet, units)
-	a.awaitAgain(o, l, units)
+	kits := kitsOf(min(units, pr.units), l.per(s.id))
+	a.giveBack(o, l, at.def.Outlet, kits)
+	a.awaitAgain(o, l, kits)
+	a.keepTogether(o, l)
 }
 
 func (l *line) owedBy(outletID string) bool {

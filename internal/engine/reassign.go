@@ -27,6 +27,7 @@ func (a *applying) decline(d *record.Decline) {
 	}
 	a.giveBack(o, l, d.Outlet, d.Quantity)
 	a.awaitAgain(o, l, d.Quantity)
+	a.keepTogether(o, l)
 }
 
 // reassign moves units of a line to the outlet that a person names. They know better than the rules which outlets may serve
@@ -57,6 +58,7 @@ func (a *applying) reassign(r *record.Reassign) {
 	l.promise(r.To, r.Quantity)
 	a.reserve(o, l, to, r.Quantity)
 	o.decision = record.Decision{Rule: ruleReassigned, Exact: true}
+	a.askAgain(o)
 	a.stamp(o)
 }
 

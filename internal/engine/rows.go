@@ -340,7 +340,7 @@ func (s *sku) appendJSON(b []byte) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = appendQuoted(b, stream.EscapeID(l.outlet.def.Outlet))
+		b = append(b, l.outlet.quoted...)
 		b = append(b, ':', '[')
 		b = strconv.AppendInt(b, int64(l.onHand), 10)
 		b = append(b, ',')
@@ -356,7 +356,7 @@ func (s *sku) appendJSON(b []byte) []byte {
 			p.text(w.order)
 			p.text(w.line)
 			p.text(w.channel)
-			p.text(w.outlet)
+			p.texts(w.only)
 			p.texts(w.declined)
 			p.qty(w.quantity)
 		}
@@ -413,7 +413,7 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		u := unpacker{b: packed, bad: err != nil}
 		u.layout()
 		for range u.count() {
-			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), outlet: u.text(), declined: u.texts(), quantity: u.qty()})
+			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), only: u.texts(), declined: u.texts(), quantity: u.qty()})
 		}
 		if u.bad || len(u.b) > 0 {
 			return false
@@ -512,10 +512,11 @@ func (s *sku) loadListings(key RowKey, value []byte) error {
 		l := listing{channel: u.text()}
 		if l.packed = slices.Clone(u.bytes()); len(l.packed) > 0 {
 			var e record.Event
-			if err := codec.DecodeEvent(l.packed, &e); err != nil || e.Listing == nil || e.Listing.Channel != l.channel || e.Listing.SKU != s.id {
+			if err := codec.DecodeEvent(l.packed, &e); err != nil || e.Listing == nil {
 				return fmt.Errorf("listing row of %q in pool %q: %w", key.ID, key.Pool, ErrInvariant)
 			}
 			l.declared, l.def = true, *e.Listing
+			l.def.Pool, l.def.Channel, l.def.SKU = key.Pool, l.channel, s.id
 		}
 		for range u.count() {
 			l.offers = append(l.offers, offerState{
@@ -525,121 +526,4 @@ func (s *sku) loadListings(key RowKey, value []byte) error {
 		s.listings = append(s.listings, l)
 	}
 	return u.done(key)
-}
-
-func (o *order) pack(p *packer) {
-	p.b = append(p.b, rowLayout)
-	p.text(o.channel)
-	p.text(o.id)
-	p.uint(uint64(o.version))
-	p.uint(uint64(o.status))
-	p.instant(o.updatedAt)
-	p.instant(o.readAt)
-	p.instant(o.placedAt)
-	p.instant(o.expiresAt)
-	p.instant(o.last)
-	p.uint(uint64(o.fulfilledBy))
-	p.bool(o.early)
-	p.bool(o.counted)
-	p.uint(uint64(len(o.lines)))
-	for i := range o.lines {
-		o.lines[i].pack(p)
-	}
-	p.text(o.decision.Rule)
-	p.bool(o.decision.Exact)
-	p.uint(uint64(len(o.decision.Candidates)))
-	for _, c := range o.decision.Candidates {
-		p.text(c.Outlet)
-		p.uint(uint64(len(c.Lacks)))
-		for _, l := range c.Lacks {
-			p.text(l.LineID)
-			p.qty(l.Quantity)
-		}
-	}
-	p.uint(uint64(len(o.fulfilments)))
-	for _, f := range o.fulfilments {
-		p.text(f.id)
-		if f.early == nil {
-			p.text("")
-			continue
-		}
-		p.text(string(codec.AppendEvent(nil, &record.Event{Fulfilment: f.early})))
-	}
-}
-
-func (l *line) pack(p *packer) {
-	p.text(l.id)
-	p.text(l.sku)
-	p.text(l.item)
-	p.text(l.location)
-	p.text(l.outlet)
-	p.texts(l.declined)
-	p.parts(l.kit)
-	for _, q := range [...]stock.Quantity{l.ordered, l.byChannel, l.byReports, l.byWarehouse, l.fulfilled, l.waiting, l.sold, l.released} {
-		p.qty(q)
-	}
-	p.uint(uint64(l.since))
-	p.uint(uint64(len(l.allocations)))
-	for _, al := range l.allocations {
-		p.text(al.outlet)
-		p.qty(al.quantity)
-		p.qty(al.fulfilled)
-	}
-}
-
-func (l *line) read(u *unpacker) {
-	l.id, l.sku, l.item, l.location, l.outlet, l.declined = u.text(), u.text(), u.text(), u.text(), u.text(), u.texts()
-	l.kit = u.parts()
-	for _, q := range [...]*stock.Quantity{&l.ordered, &l.byChannel, &l.byReports, &l.byWarehouse, &l.fulfilled, &l.waiting, &l.sold, &l.released} {
-		*q = u.qty()
-	}
-	l.since = stock.Version(u.uint())
-	for range u.count() {
-		l.allocations = append(l.allocations, allocated{outlet: u.text(), quantity: u.qty(), fulfilled: u.qty()})
-	}
-}
-
-func (p *pool) loadOrder(key RowKey, value []byte) error {
-	u := unpacker{b: value}
-	u.layout()
-	o := &order{
-		key: key.ID, channel: u.text(), id: u.text(), version: stock.Version(u.uint()), status: record.OrderStatus(u.uint()),
-		updatedAt: u.instant(), readAt: u.instant(), placedAt: u.instant(), expiresAt: u.instant(), last: u.instant(), fulfilledBy: record.Fulfiller(u.uint()),
-		early: u.bool(), counted: u.bool(),
-	}
-	if OrderID(o.channel, o.id) != key.ID {
-		u.fail()
-	}
-	for range u.count() {
-		var l line
-		l.read(&u)
-		for _, al := range l.allocations {
-			u.bad = u.bad || al.open() != 0 && p.outlets[al.outlet] == nil
-		}
-		o.lines = append(o.lines, l)
-	}
-	o.decision.Rule, o.decision.Exact = u.text(), u.bool()
-	for range u.count() {
-		c := record.Candidate{Outlet: u.text()}
-		for range u.count() {
-			c.Lacks = append(c.Lacks, record.Lack{LineID: u.text(), Quantity: u.qty()})
-		}
-		o.decision.Candidates = append(o.decision.Candidates, c)
-	}
-	for range u.count() {
-		f := fulfilment{id: u.text()}
-		if early := u.bytes(); len(early) > 0 {
-			var e record.Event
-			if err := codec.DecodeEvent(early, &e); err != nil || e.Fulfilment == nil {
-				return fmt.Errorf("order row %q in pool %q: %w", key.ID, key.Pool, ErrInvariant)
-			}
-			f.early = e.Fulfilment
-		}
-		o.fulfilments = append(o.fulfilments, f)
-	}
-	if err := u.done(key); err != nil {
-		return err
-	}
-	p.orders[key.ID] = o
-	return nil
 }

@@ -215,23 +215,8 @@ func (s *scenario) fold(e record.JournalEntry) error {
 		s.print("stops", []byte(err.Error()))
 		return fmt.Errorf("apply: %w", err)
 	}
-	for i := range out.Availability {
-		s.print("availability", codec.AppendAvailabilityJSON(nil, &out.Availability[i]))
-	}
-	for i := range out.Allocations {
-		s.print("allocations", codec.AppendAllocationJSON(nil, &out.Allocations[i]))
-	}
-	for i := range out.Offers {
-		s.print("offers", codec.AppendOfferRecordJSON(nil, &out.Offers[i]))
-	}
-	for i := range out.Marks {
-		s.print("offers", codec.AppendOfferRecordJSON(nil, &record.OfferRecord{Mark: &out.Marks[i]}))
-	}
-	for i := range out.Shipments {
-		s.print("shipments", codec.AppendShipmentNoticeJSON(nil, &out.Shipments[i]))
-	}
-	for i := range out.Rejections {
-		s.print("rejections", codec.AppendRejectionJSON(nil, &out.Rejections[i]))
+	for _, r := range out.Records() {
+		s.print(r.Topic, r.JSON)
 	}
 	if out.Resent > 0 {
 		s.print("skipped", []byte("its origin sent it before"))

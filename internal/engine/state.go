@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -30,6 +31,7 @@ type pool struct {
 	kits   map[string][]part   // by SKU, components by SKU
 	partOf map[string][]string // the kits that a SKU is a component of, by SKU
 
+	question   question            // asked of one order after the other
 	edition    int                 // moves on with every edit of an outlet or channel
 	touched    []*sku              // by the entry being applied
 	clockDirty bool                // by the run
@@ -43,6 +45,7 @@ type outlet struct {
 	def      record.Outlet
 	declared bool
 	index    int
+	quoted   []byte // its id as stock rows name it
 }
 
 // An outletSet holds outlets by index.
@@ -71,12 +74,13 @@ func (o *outlet) fulfils() bool {
 	return o.declared && !o.def.Deleted && !o.def.ChannelOwned && o.def.FulfilsOrders
 }
 
-// A channel is a declared channel. Its places are worked out anew when the pool's edition has moved on.
+// A channel is a declared channel. Its places and candidates are worked out anew when the pool's edition has moved on.
 type channel struct {
-	def     record.Channel
-	account string // def.AccountID(), worked out once: every offer carries it
-	edition int
-	places  []place
+	def        record.Channel
+	account    string // def.AccountID(), worked out once: every offer carries it
+	edition    int
+	places     []place
+	candidates []*outlet // those that may serve its orders, best priority first
 }
 
 // A place is one stock location of a channel ("" where it has none of its own) with the outlets whose stock may be shown there.
@@ -87,8 +91,14 @@ type place struct {
 
 // places returns the channel's locations, by id.
 func (p *pool) places(ch *channel) []place {
+	p.renew(ch)
+	return ch.places
+}
+
+// renew works out what follows from the channel's and its outlets' definitions, if these have changed.
+func (p *pool) renew(ch *channel) {
 	if ch.edition == p.edition {
-		return ch.places
+		return
 	}
 	locations := ch.def.Locations
 	if len(locations) == 0 {
@@ -103,7 +113,14 @@ func (p *pool) places(ch *channel) []place {
 			}
 		}
 	}
-	return ch.places
+	ids := ch.def.Outlets
+	switch {
+	case ch.def.Deleted:
+		ids = nil
+	case !ch.def.RouteOrders && ch.def.DefaultOutlet != "":
+		ids = []string{ch.def.DefaultOutlet}
+	}
+	ch.candidates = p.able(ids, nil)
 }
 
 // A sku is the stock and listings row of one SKU.
@@ -143,7 +160,7 @@ func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
 // so that an offer never needs order rows.
 type waiting struct {
 	order, line, channel string
-	outlet               string   // the only outlet that may serve it, "" for any of the channel's
+	only                 []string // the only outlets that may serve it, by id; none: any of the channel's
 	declined             []string // the outlets that will not, by id; shared with the order line
 	quantity             stock.Quantity
 }
@@ -288,39 +305,41 @@ func (p *pool) outlet(id string) (o *outlet, known bool) {
 
 func (p *pool) addOutlet(o *outlet) {
 	o.index = len(p.outlets)
+	o.quoted = appendQuoted(nil, stream.EscapeID(o.def.Outlet))
 	p.outlets[o.def.Outlet] = o
 }
 
-// candidates returns the outlets of the channel that may serve its orders, best priority first. pinned, where given, is the
-// only one allowed; those in declined are not.
-func (p *pool) candidates(channelID, pinned string, declined []string) []*outlet {
-	if pinned != "" {
-		if o, ok := p.outlets[pinned]; ok && o.fulfils() && !slices.Contains(declined, pinned) {
-			return []*outlet{o}
-		}
+// candidates returns the outlets of the channel that may serve its orders, best priority first. only, where given, are the
+// only ones allowed, whether of the channel or not; those in declined are not. The caller does not change what it gets.
+func (p *pool) candidates(channelID string, only, declined []string) []*outlet {
+	if len(only) > 0 {
+		return p.able(only, declined)
+	}
+	ch, ok := p.channels[channelID]
+	if !ok {
 		return nil
 	}
-	c, ok := p.channels[channelID]
-	if !ok || c.def.Deleted {
-		return nil
+	p.renew(ch)
+	if !slices.ContainsFunc(ch.candidates, func(o *outlet) bool { return slices.Contains(declined, o.def.Outlet) }) {
+		return ch.candidates
 	}
-	ids := c.def.Outlets
-	if !c.def.RouteOrders && c.def.DefaultOutlet != "" {
-		ids = []string{c.def.DefaultOutlet}
-	}
+	return slices.DeleteFunc(slices.Clone(ch.candidates), func(o *outlet) bool { return slices.Contains(declined, o.def.Outlet) })
+}
+
+// able returns those of the outlets that fulfil orders and are not in declined, best priority first.
+func (p *pool) able(ids, declined []string) []*outlet {
 	outlets := make([]*outlet, 0, len(ids))
 	for _, id := range ids {
 		if o, ok := p.outlets[id]; ok && o.fulfils() && !slices.Contains(declined, id) {
 			outlets = append(outlets, o)
 		}
 	}
-	slices.SortFunc(outlets, func(a, b *outlet) int {
-		if a.def.Priority != b.def.Priority {
-			return int(a.def.Priority) - int(b.def.Priority)
-		}
-		return strings.Compare(a.def.Outlet, b.def.Outlet)
-	})
+	slices.SortFunc(outlets, byPriority)
 	return slices.Compact(outlets)
+}
+
+func byPriority(a, b *outlet) int {
+	return cmp.Or(cmp.Compare(a.def.Priority, b.def.Priority), strings.Compare(a.def.Outlet, b.def.Outlet))
 }
 
 // OrderID returns the id of an order's row in TableOrders.

@@ -26,7 +26,7 @@ const (
 	sweepOffers  sweepKind = iota + 1 // work out its offers, and serve who waits
 	sweepCounts                       // and say its counts anew, if the outlet has any
 	sweepKits                         // work out the offers of the component's kits
-	sweepRefresh                      // say the offers of the channel again, "" for all and the counts too
+	sweepRefresh                      // say the offers and open orders of the channel again, "" for all and the counts too
 )
 
 // begin starts a sweep and takes its first step: most pools are through with that.
@@ -86,15 +86,22 @@ func (a *applying) sweepOne(w *sweep, s *sku) {
 	p := a.pool
 	switch w.kind {
 	case sweepCounts:
+		a.queueAllAgain(s)
 		if slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet.def.Outlet == w.of && !l.empty() }) {
 			p.count(s)
 		}
 		s.freed = true
 	case sweepOffers:
+		a.queueAllAgain(s)
 		s.freed = true
 	case sweepRefresh:
 		if w.of == "" && s.version != 0 {
 			p.count(s)
+		}
+		for _, key := range s.openOrders() {
+			if o := p.orders[key]; o != nil && (w.of == "" || w.of == o.channel) && o.firstOpen() == s.id {
+				a.stamp(o)
+			}
 		}
 		for i := range s.listings {
 			l := &s.listings[i]
@@ -107,6 +114,37 @@ func (a *applying) sweepOne(w *sweep, s *sku) {
 		}
 	}
 	p.touch(s)
+}
+
+// openOrders returns the orders to which units of the SKU are promised or that wait for some, each once, by key.
+func (s *sku) openOrders() []string {
+	keys := make([]string, 0, len(s.promises)+len(s.waiting))
+	for i := range s.promises {
+		keys = append(keys, s.promises[i].order)
+	}
+	for i := range s.waiting {
+		keys = append(keys, s.waiting[i].order)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// firstOpen returns the first of the SKUs of which units are promised to the order or that it waits for: a sweep says the order
+// again when it comes by there.
+func (o *order) firstOpen() string {
+	first := ""
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.waiting == 0 && l.promised() == 0 {
+			continue
+		}
+		for _, pt := range l.parts() {
+			if first == "" || pt.sku < first {
+				first = pt.sku
+			}
+		}
+	}
+	return first
 }
 
 // touchKits touches the kits that the SKU is part of: what may be shown of them hangs on it. Many of them are swept.

@@ -198,3 +198,10 @@ func (o *outage) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net
 		o.log.Info("kafka is back", "broker", broker)
 	}
 }
+
+// lasts reports whether a broker is away now.
+func (o *outage) lasts() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.away) > 0
+}

@@ -145,6 +145,33 @@ func TestASlowReaderHoldsUpNobody(t *testing.T) {
 	}
 }
 
+func TestOneReadJoinsWhatManyFetchesBrought(t *testing.T) {
+	c, _ := start(t)
+	rs := readers(t, c, kafka.ReadersConfig{Batch: 8})
+	open := func(id int32) stream.Reader {
+		r, err := rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: id}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	slow, quick := open(0), open(1)
+	for range 12 {
+		produce(t, c, 0, "x")
+		// A fetch brings what both partitions have, so the next record of the slow one comes in a fetch of its own.
+		produce(t, c, 1, "y")
+		readN(t, quick, 1)
+	}
+	produce(t, c, 1, "the fetch before this one has been delivered")
+	readN(t, quick, 1)
+	for _, want := range []int{8, 4} {
+		records, err := slow.Read(t.Context())
+		if err != nil || len(records) != want {
+			t.Fatalf("Read() = %d records, %v, want %d", len(records), err, want)
+		}
+	}
+}
+
 func TestLargeRecordsThatWaitAreBoundedInBytes(t *testing.T) {
 	c, _ := start(t)
 	rs := readers(t, c, kafka.ReadersConfig{Bytes: 1 << 20})

@@ -24,6 +24,9 @@ type ProducerConfig struct {
 	Calls          int  // most calls at a time, each over connections of its own; others wait; 0 is 32
 }
 
+// keptRecords is how large a call may be for its scratch to be kept.
+const keptRecords = 16_384
+
 // slowAfter is how long messages wait for their acks before that is said.
 const slowAfter = 10 * time.Second
 
@@ -57,8 +60,14 @@ type Producer struct {
 
 	mu         sync.Mutex
 	closed     bool                   // guarded by mu
-	clients    map[*kgo.Client]bool   // whether it is idle; guarded by mu
+	clients    map[*client]bool       // whether it is idle; guarded by mu
 	partitions map[stream.Topic]int32 // guarded by mu
+}
+
+// A client serves one call at a time.
+type client struct {
+	*kgo.Client
+	records []kgo.Record // scratch of a call, empty between two: of a full batch it is a megabyte
 }
 
 // errClosed is returned by Produce after Close.
@@ -73,36 +82,36 @@ func (c *Cluster) NewProducer(cfg ProducerConfig) (*Producer, error) {
 		cfg.Calls = 32
 	}
 	p := &Producer{
-		cluster: c, cfg: cfg, calls: make(chan struct{}, cfg.Calls), clients: map[*kgo.Client]bool{}, partitions: map[stream.Topic]int32{},
+		cluster: c, cfg: cfg, calls: make(chan struct{}, cfg.Calls), clients: map[*client]bool{}, partitions: map[stream.Topic]int32{},
 		protobuf: []kgo.RecordHeader{{Key: contentType, Value: []byte(stream.ContentTypeProtobuf)}},
 	}
 	// One client is made at once: it finds what is wrong with the settings, and has connected when it is first needed.
-	client, err := p.take()
+	first, err := p.take()
 	if err != nil {
 		return nil, err
 	}
-	p.give(client, true)
+	p.give(first, true)
 	return p, nil
 }
 
 // take returns an idle client, or a new one.
-func (p *Producer) take() (*kgo.Client, error) {
+func (p *Producer) take() (*client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, errClosed
 	}
-	for client, idle := range p.clients {
+	for c, idle := range p.clients {
 		if idle {
-			p.clients[client] = false
-			return client, nil
+			p.clients[c] = false
+			return c, nil
 		}
 	}
 	compression := kgo.NoCompression()
 	if p.cfg.Compress {
 		compression = kgo.Lz4Compression()
 	}
-	client, err := kgo.NewClient(append(p.cluster.options("producer"),
+	kc, err := kgo.NewClient(append(p.cluster.options("producer"),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(compression),
 		kgo.ProducerBatchMaxBytes(2<<20),
@@ -113,21 +122,22 @@ func (p *Producer) take() (*kgo.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
 	}
-	p.clients[client] = false
-	return client, nil
+	c := &client{Client: kc}
+	p.clients[c] = false
+	return c, nil
 }
 
 // give takes back a client, which is used again only if its call went well.
-func (p *Producer) give(client *kgo.Client, well bool) {
+func (p *Producer) give(c *client, well bool) {
 	p.mu.Lock()
 	if well && !p.closed {
-		p.clients[client] = true
+		p.clients[c] = true
 		p.mu.Unlock()
 		return
 	}
-	delete(p.clients, client)
+	delete(p.clients, c)
 	p.mu.Unlock()
-	client.Close()
+	c.Close()
 }
 
 // Close ends the connections. What is being written is dropped, and its calls return an error.
@@ -136,8 +146,8 @@ func (p *Producer) Close() {
 	p.closed = true
 	clients := slices.Collect(maps.Keys(p.clients))
 	p.mu.Unlock()
-	for _, client := range clients {
-		client.Close()
+	for _, c := range clients {
+		c.Close()
 	}
 }
 
@@ -158,13 +168,10 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 	if large != nil {
 		return &TooLargeError{large}
 	}
-	records := make([]kgo.Record, len(messages))
-	for i := range messages {
-		if err := p.fill(ctx, &records[i], &messages[i]); err != nil {
-			return err
-		}
-	}
 	slow := time.AfterFunc(slowAfter, func() {
+		if p.cluster.outage.lasts() {
+			return // has been said
+		}
 		if p.waiting.CompareAndSwap(false, true) {
 			p.cluster.log.WarnContext(ctx, "waiting for kafka to acknowledge", "messages", len(messages), "after", slowAfter)
 		}
@@ -176,12 +183,19 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 	case <-ctx.Done():
 		return fmt.Errorf("write %d messages: %w", len(messages), ctx.Err())
 	}
-	client, err := p.take()
+	c, err := p.take()
 	if err != nil {
 		return err
 	}
-	err = write(ctx, client, records)
-	p.give(client, err == nil)
+	records, err := p.fill(ctx, c, messages)
+	if err != nil {
+		p.give(c, true)
+		return err
+	}
+	if err = write(ctx, c.Client, records); err == nil {
+		clear(records) // else they go with the client
+	}
+	p.give(c, err == nil)
 	switch {
 	case err == nil:
 		if p.waiting.CompareAndSwap(true, false) {
@@ -224,29 +238,45 @@ func write(ctx context.Context, client *kgo.Client, records []kgo.Record) error 
 	return context.Cause(ctx)
 }
 
-// fill makes the record. The client is done with the message's slices when Produce returns.
-func (p *Producer) fill(ctx context.Context, r *kgo.Record, m *stream.Message) error {
-	r.Topic, r.Key, r.Value, r.Partition = p.cluster.name(m.Topic), m.Key, m.Value, m.Partition
-	switch m.ContentType {
-	case "":
-	case stream.ContentTypeProtobuf:
-		r.Headers = p.protobuf
-	default:
-		r.Headers = []kgo.RecordHeader{{Key: contentType, Value: []byte(m.ContentType)}}
+// fill makes the records in c's scratch. The client is done with them, and with the messages' slices, when every one of them is
+// acknowledged or has failed.
+func (p *Producer) fill(ctx context.Context, c *client, messages []stream.Message) ([]kgo.Record, error) {
+	if cap(c.records) < len(messages) || cap(c.records) > keptRecords {
+		c.records = make([]kgo.Record, len(messages))
 	}
-	if m.Partition >= 0 {
-		return nil
+	records := c.records[:len(messages)]
+	var name string
+	var partitions int32
+	for i := range messages {
+		r, m := &records[i], &messages[i]
+		if i == 0 || m.Topic != messages[i-1].Topic { // most follow another of their topic
+			name, partitions = p.cluster.name(m.Topic), 0
+		}
+		r.Topic, r.Key, r.Value, r.Partition = name, m.Key, m.Value, m.Partition
+		switch m.ContentType {
+		case "":
+		case stream.ContentTypeProtobuf:
+			r.Headers = p.protobuf
+		default:
+			r.Headers = []kgo.RecordHeader{{Key: contentType, Value: []byte(m.ContentType)}}
+		}
+		if m.Partition >= 0 {
+			continue
+		}
+		if partitions == 0 {
+			var err error
+			if partitions, err = p.count(ctx, m.Topic); err != nil {
+				clear(records)
+				return nil, err
+			}
+		}
+		key := m.PartitionKey
+		if len(key) == 0 {
+			key = m.Key
+		}
+		r.Partition = PartitionOf(key, partitions)
 	}
-	n, err := p.count(ctx, m.Topic)
-	if err != nil {
-		return err
-	}
-	key := m.PartitionKey
-	if len(key) == 0 {
-		key = m.Key
-	}
-	r.Partition = PartitionOf(key, n)
-	return nil
+	return records, nil
 }
 
 // count returns how many partitions the topic has. Partitions are for life, so it is asked for once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,9 @@ type ReadersConfig struct {
 	Buffered int // records a partition may have waiting before it is paused; 0 is 4 × Batch
 	Bytes    int // bytes a partition may have waiting before it is paused; 0 is 32 MiB; about one fetch (4 MiB) more may come
 }
+
+// fetchBytes is about how much one fetch brings of a partition, and one Read returns.
+const fetchBytes = 4 << 20
 
 // Readers reads partitions over one connection. A partition whose reader is slow is paused and holds up no other. It is safe
 // for concurrent use.
@@ -54,7 +58,7 @@ func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 		// A partition that is opened joins the next fetch, so this is how long an opening may wait for idle partitions.
 		kgo.FetchMaxWait(250*time.Millisecond),
 		kgo.FetchMaxBytes(16<<20),
-		kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.FetchMaxPartitionBytes(fetchBytes),
 		kgo.MaxConcurrentFetches(4),
 	)...)
 	if err != nil {
@@ -154,15 +158,22 @@ func (r *Readers) Open(ctx context.Context, p stream.Partition, from int64) (str
 type reader struct {
 	readers   *Readers
 	partition stream.Partition
-	signal    chan struct{} // one token when there is something to take
+	signal    chan struct{}   // one token when there is something to take
+	taken     [][]*kgo.Record // what Read is about to return
 	records   []stream.Record
 
 	mu       sync.Mutex
-	queue    [][]*kgo.Record // guarded by mu
-	buffered int             // records in queue; guarded by mu
-	bytes    int             // their keys and values; guarded by mu
-	paused   bool            // guarded by mu
-	err      error           // guarded by mu
+	queue    []fetched // guarded by mu
+	buffered int       // records in queue; guarded by mu
+	bytes    int       // their keys and values; guarded by mu
+	paused   bool      // guarded by mu
+	err      error     // guarded by mu
+}
+
+// A fetched is what is left of one fetch of a partition.
+type fetched struct {
+	records []*kgo.Record
+	bytes   int // of their keys and values
 }
 
 // deliver is called by the poll loop.
@@ -170,9 +181,10 @@ func (rd *reader) deliver(records []*kgo.Record, err error) {
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
 	if len(records) > 0 {
-		rd.queue = append(rd.queue, records)
+		f := fetched{records, size(records)}
+		rd.queue = append(rd.queue, f)
 		rd.buffered += len(records)
-		rd.bytes += size(records)
+		rd.bytes += f.bytes
 		if !rd.paused && (rd.buffered >= rd.readers.cfg.Buffered || rd.bytes >= rd.readers.cfg.Bytes) {
 			rd.paused = true
 			rd.readers.client.PauseFetchPartitions(rd.topicPartitions())
@@ -194,19 +206,20 @@ func (rd *reader) topicPartitions() map[string][]int32 {
 // Read implements [stream.Reader].
 func (rd *reader) Read(ctx context.Context) ([]stream.Record, error) {
 	for {
-		batch, err := rd.take()
-		if len(batch) > 0 {
-			rd.records = rd.records[:0]
-			for _, r := range batch {
-				rd.records = append(rd.records, recordOf(r))
-			}
-			return rd.records, nil
-		}
-		if err != nil {
+		if err := rd.take(); err != nil {
 			if errors.Is(err, kerr.OffsetOutOfRange) || isDataLoss(err) {
 				err = fmt.Errorf("%w: %w", stream.ErrOutOfRange, err)
 			}
 			return nil, fmt.Errorf("read %s/%d: %w", rd.partition.Topic, rd.partition.ID, err)
+		}
+		if len(rd.taken) > 0 {
+			rd.records = rd.records[:0]
+			for _, records := range rd.taken {
+				for _, r := range records {
+					rd.records = append(rd.records, recordOf(r))
+				}
+			}
+			return rd.records, nil
 		}
 		// Nothing is there, so this may take long: what the last batch was fetched in is not kept meanwhile.
 		rd.records = nil
@@ -223,27 +236,42 @@ func isDataLoss(err error) bool {
 	return ok
 }
 
-// take removes up to a batch from the queue. Records that were fetched come before the error that followed them.
-func (rd *reader) take() ([]*kgo.Record, error) {
+// take moves a batch from the queue to rd.taken, none where nothing is there yet. Records that were fetched come before the error
+// that followed them.
+//
+// A batch joins what several fetches have brought: a consumer for whom every batch takes a while would otherwise never catch up
+// with a log that comes in many small ones, each of them a batch of its own.
+func (rd *reader) take() error {
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
+	clear(rd.taken)
+	rd.taken = rd.taken[:0]
 	if len(rd.queue) == 0 {
-		return nil, rd.err
+		return rd.err
 	}
-	batch := rd.queue[0]
-	if most := rd.readers.cfg.Batch; len(batch) > most {
-		batch, rd.queue[0] = batch[:most], batch[most:]
-	} else {
-		rd.queue[0] = nil
-		rd.queue = rd.queue[1:]
+	records, bytes, whole := 0, 0, 0
+	for _, f := range rd.queue {
+		if len(rd.taken) > 0 && (records+len(f.records) > rd.readers.cfg.Batch || bytes+f.bytes > fetchBytes) {
+			break
+		}
+		if most := rd.readers.cfg.Batch; len(f.records) > most {
+			rd.queue[0].records, f.records = f.records[most:], f.records[:most]
+			f.bytes = size(f.records)
+			rd.queue[0].bytes -= f.bytes
+		} else {
+			whole++
+		}
+		rd.taken = append(rd.taken, f.records)
+		records, bytes = records+len(f.records), bytes+f.bytes
 	}
-	rd.buffered -= len(batch)
-	rd.bytes -= size(batch)
+	rd.queue = slices.Delete(rd.queue, 0, whole)
+	rd.buffered -= records
+	rd.bytes -= bytes
 	if rd.paused && rd.buffered <= rd.readers.cfg.Buffered/2 && rd.bytes <= rd.readers.cfg.Bytes/2 {
 		rd.paused = false
 		rd.readers.client.ResumeFetchPartitions(rd.topicPartitions())
 	}
-	return batch, nil
+	return nil
 }
 
 func size(records []*kgo.Record) (bytes int) {

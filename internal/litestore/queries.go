@@ -21,10 +21,19 @@ func (s *Store) Pools(ctx context.Context) ([]string, error) {
 // Channels implements [auditview.Queries].
 func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelRow, error) {
 	scan := func(r *sql.Rows, x *auditview.ChannelRow) error {
-		return r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &x.Listings, &x.Failing)
+		var value []byte
+		if err := r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &value, &x.Listings, &x.Failing); err != nil || value == nil {
+			return err
+		}
+		var o record.OfferRecord
+		if err := codec.DecodeOfferRecord(value, &o); err != nil {
+			return err
+		}
+		x.LowersOwnLevel = o.ChannelState.Channel.LowersOwnLevel
+		return nil
 	}
 	return query(ctx, s, "channels", scan, `
-		SELECT n.channel, coalesce(c.vendor, ''), coalesce(c.account, ''), coalesce(c.deleted, 0),
+		SELECT n.channel, coalesce(c.vendor, ''), coalesce(c.account, ''), coalesce(c.deleted, 0), c.value,
 			(SELECT count(*) FROM listings AS l CROSS JOIN offers AS o USING (pool, channel, sku, location, version)
 				WHERE l.pool = n.pool AND l.channel = n.channel AND NOT o.stopped),
 			(SELECT count(*) FROM failing AS f WHERE f.pool = n.pool AND f.channel = n.channel)
@@ -81,12 +90,23 @@ func (s *Store) Stock(ctx context.Context, f auditview.StockFilter) ([]auditview
 
 func (s *Store) channelStock(ctx context.Context, pool, sku string) ([]auditview.ChannelStock, error) {
 	scan := func(r *sql.Rows, x *auditview.ChannelStock) error {
-		return r.Scan(&x.Channel, &x.Location, &x.Offer.Quantity, &x.Offer.Version, &x.Offer.ChangedAt, &x.Offer.Reason, &x.Offer.Stopped,
-			&x.Told.Quantity, &x.Told.Version, &x.Told.At, &x.State, &x.StateAt, &x.Failing, &x.Observed, &x.ObservedAt)
+		var told []byte
+		err := r.Scan(&x.Channel, &x.Location, &x.Offer.Quantity, &x.Offer.Sold, &x.Offer.Released, &x.Offer.Version, &x.Offer.ChangedAt, &x.Offer.Reason,
+			&x.Offer.Stopped, &x.Told.Quantity, &x.Told.Version, &x.Told.At, &told, &x.State, &x.StateAt, &x.Failing, &x.Observed, &x.ObservedAt)
+		if err != nil || told == nil {
+			return err
+		}
+		var c record.Communication
+		if err := codec.DecodeCommunication(told, &c); err != nil {
+			return err
+		}
+		x.Told.Sold, x.Told.Released = c.Sold, c.Released
+		return nil
 	}
 	return query(ctx, s, "stock", scan, `
-		SELECT l.channel, l.location, coalesce(o.quantity, 0), l.version, coalesce(o.changed_at, 0), coalesce(o.reason, ''), coalesce(o.stopped, 0),
-			coalesce(t.quantity, 0), coalesce(t.offer_version, 0), coalesce(t.replied_at, 0), coalesce(n.state, 0), coalesce(n.recorded_at, 0),
+		SELECT l.channel, l.location, coalesce(o.quantity, 0), coalesce(o.sold, 0), coalesce(o.released, 0), l.version,
+			coalesce(o.changed_at, 0), coalesce(o.reason, ''), coalesce(o.stopped, 0),
+			coalesce(t.quantity, 0), coalesce(t.offer_version, 0), coalesce(t.replied_at, 0), t.value, coalesce(n.state, 0), coalesce(n.recorded_at, 0),
 			EXISTS (SELECT 1 FROM failing AS f WHERE f.pool = l.pool AND f.channel = l.channel AND f.sku = l.sku AND f.location = l.location),
 			b.level, coalesce(b.replied_at, 0)
 		FROM listing_rows AS l

@@ -19,31 +19,50 @@ func TestRedisAwayUnderLoad(t *testing.T) {
 	in := newInstallation(t)
 	redis := newProxy(t, mustEnv(t, "SHELFWIRE_TEST_REDIS"))
 	in.env = append(in.env, "SHELFWIRE_REDIS_ADDRESSES="+redis.address)
-	in.away(redis)
+	in.away(redis, in.servers.folded, "run")
 }
 
 // ClickHouse is away for ten seconds in the middle of a load: only the history waits.
 func TestClickHouseAwayUnderLoad(t *testing.T) {
 	in := newInstallation(t)
-	in.away(in.clickhouse)
+	in.away(in.clickhouse, nil, "run")
 }
 
-// away sends a load, takes the server away in the middle of it, and compares every count at the end.
-func (in *installation) away(server *proxy) {
+// Kafka is away for ten seconds in the middle of a load, which is as long as a member of a group may be silent: every stage, a
+// process of its own, waits, says so once, and goes on by itself.
+func TestKafkaAwayUnderLoad(t *testing.T) {
+	in := newInstallation(t)
+	kafka := newKafkaProxy(t, mustEnv(t, "SHELFWIRE_TEST_KAFKA"))
+	in.env = append(in.env, "SHELFWIRE_KAFKA_BROKERS="+kafka.address)
+	in.away(kafka, in.servers.journalled, stages...)
+}
+
+// away sends a load to the processes, takes the server away in the middle of it, and compares every count at the end. still,
+// where it is not nil, is what must not change meanwhile.
+func (in *installation) away(server *proxy, still func() int64, names ...string) {
 	in.t.Helper()
 	l := writeLoad(in.t, crashMovements, 3)
-	p := in.start("run")
-	p.ready()
+	running := make([]*process, len(names))
+	for i, name := range names {
+		running[i] = in.start(name)
+	}
+	for _, p := range running {
+		p.ready()
+	}
 	sent := in.send(l.file)
 	quarter := int64(l.lines / 4)
 	in.wait(fmt.Sprintf("%d entries are folded", quarter), 2*time.Minute, func() (bool, error) { return in.servers.folded() >= quarter, nil })
 	server.away()
-	back := time.NewTimer(outage)
-	defer back.Stop()
-	select {
-	case <-back.C:
-	case <-p.ended:
-		in.t.Fatalf("run ended while the server was away: %v", p.cmd.ProcessState)
+	in.pause(time.Second, running) // what the server had taken in is on its way to us
+	var before int64
+	if still != nil {
+		before = still()
+	}
+	in.pause(outage-time.Second, running)
+	if still != nil {
+		if after := still(); before >= int64(l.lines) || after != before {
+			in.t.Errorf("while the server was away the work went from %d to %d of %d entries, want it to stand still before its end", before, after, l.lines)
+		}
 	}
 	server.back()
 	if out, err := sent(); err != nil {
@@ -57,10 +76,28 @@ func (in *installation) away(server *proxy) {
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.Differences != 0 || report.Rows == 0 {
 		in.t.Errorf("verify --json = %s, want rows without differences", stdout)
 	}
-	if status := p.stop(); status != 0 {
-		in.t.Errorf("run stopped with status %d", status)
+	for _, p := range running {
+		if status := p.stop(); status != 0 {
+			in.t.Errorf("%s stopped with status %d", p.name, status)
+		}
+		saysOnce(in.t, p.log.Name())
 	}
-	saysOnce(in.t, p.log.Name())
+}
+
+// pause waits, and fails where a process ends meanwhile.
+func (in *installation) pause(d time.Duration, running []*process) {
+	in.t.Helper()
+	deadline := time.Now().Add(d)
+	in.wait(d.String()+" have passed", d+time.Minute, func() (bool, error) {
+		for _, p := range running {
+			select {
+			case <-p.ended:
+				return false, fmt.Errorf("%s ended: %v\n%s", p.name, p.cmd.ProcessState, lastLines(p.log.Name(), 10))
+			default:
+			}
+		}
+		return time.Now().After(deadline), nil
+	})
 }
 
 // saysOnce fails unless the log says that something is waited for, and says it once for each part that waits.

@@ -16,6 +16,7 @@ type proxy struct {
 	t       *testing.T
 	address string // where it listens, for its whole life
 	target  string
+	wires   func(address string) wire
 	wg      sync.WaitGroup
 
 	mu       sync.Mutex
@@ -23,9 +24,34 @@ type proxy struct {
 	clients  map[net.Conn]struct{} // guarded by mu
 }
 
+// A wire carries one connection's bytes, each way until it ends.
+type wire interface {
+	up(server io.Writer, client io.Reader) error
+	down(client io.Writer, server io.Reader) error
+}
+
+// plain carries bytes as they are.
+type plain struct{}
+
+func (plain) up(server io.Writer, client io.Reader) error {
+	_, err := io.Copy(server, client)
+	return err
+}
+
+func (plain) down(client io.Writer, server io.Reader) error {
+	_, err := io.Copy(client, server)
+	return err
+}
+
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
-	p := &proxy{t: t, address: "127.0.0.1:0", target: target, clients: map[net.Conn]struct{}{}}
+	return startProxy(t, target, func(string) wire { return plain{} })
+}
+
+// startProxy starts a proxy whose every connection has a wire of its own. wires is told where the proxy listens.
+func startProxy(t *testing.T, target string, wires func(address string) wire) *proxy {
+	t.Helper()
+	p := &proxy{t: t, address: "127.0.0.1:0", target: target, wires: wires, clients: map[net.Conn]struct{}{}}
 	p.back()
 	t.Cleanup(func() {
 		p.away()
@@ -44,6 +70,7 @@ func (p *proxy) back() {
 	p.mu.Lock()
 	p.listener, p.address = l, l.Addr().String()
 	p.mu.Unlock()
+	address := l.Addr().String()
 	p.wg.Go(func() {
 		for {
 			in, err := l.Accept()
@@ -55,13 +82,13 @@ func (p *proxy) back() {
 				_ = in.Close()
 				continue
 			}
-			p.wg.Go(func() { p.join(l, in, out.(*net.TCPConn)) })
+			p.wg.Go(func() { p.join(l, p.wires(address), in, out.(*net.TCPConn)) })
 		}
 	})
 }
 
 // join copies both ways until the server is done.
-func (p *proxy) join(l net.Listener, client net.Conn, server *net.TCPConn) {
+func (p *proxy) join(l net.Listener, w wire, client net.Conn, server *net.TCPConn) {
 	p.mu.Lock()
 	if p.listener == l {
 		p.clients[client] = struct{}{}
@@ -71,11 +98,11 @@ func (p *proxy) join(l net.Listener, client net.Conn, server *net.TCPConn) {
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, _ = io.Copy(server, client)
+		_ = w.up(server, client) // an end like any other: the client is gone, or the server
 		_ = server.CloseWrite()
 	})
 	wg.Go(func() {
-		_, _ = io.Copy(client, server)
+		_ = w.down(client, server)
 		_, _ = io.Copy(io.Discard, server) // what is said to a client that is gone
 		_ = client.Close()
 	})

@@ -101,6 +101,23 @@ func (s *servers) folded() int64 {
 	return sum
 }
 
+// journalled returns how many entries the journal has, over all partitions.
+func (s *servers) journalled() int64 {
+	s.t.Helper()
+	ends, err := s.kafka.ListEndOffsets(s.t.Context(), s.name+".journal")
+	if err != nil {
+		s.t.Fatalf("end of the journal: %v", err)
+	}
+	var sum int64
+	for p, end := range ends[s.name+".journal"] {
+		if end.Err != nil {
+			s.t.Fatalf("end of journal partition %d: %v", p, end.Err)
+		}
+		sum += end.Offset
+	}
+	return sum
+}
+
 // settled reports whether all that was sent is in the journal, and all of the journal is folded.
 func (s *servers) settled() (bool, error) {
 	ctx := s.t.Context()
@@ -108,16 +125,9 @@ func (s *servers) settled() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ends, err := s.kafka.ListEndOffsets(ctx, s.name+".movements", s.name+".journal")
+	ends, err := s.kafka.ListEndOffsets(ctx, s.name+".movements")
 	if err != nil {
 		return false, err
-	}
-	var journal int64
-	for p, end := range ends[s.name+".journal"] {
-		if end.Err != nil {
-			return false, fmt.Errorf("end of journal partition %d: %w", p, end.Err)
-		}
-		journal += end.Offset
 	}
 	for p, end := range ends[s.name+".movements"] {
 		at, _ := committed.Lookup(s.name+".movements", p)
@@ -125,7 +135,7 @@ func (s *servers) settled() (bool, error) {
 			return false, nil
 		}
 	}
-	return s.folded() == journal, nil
+	return s.folded() == s.journalled(), nil
 }
 
 // onHand returns every count that stands in Redis, by the public form of its rows.

@@ -25,6 +25,7 @@ type refold struct {
 	changes engine.Changes
 	decoder *codec.Decoder
 	batch   output.Batch
+	missing []engine.RowKey
 	rows    map[engine.RowKey]uint64 // hash of each row's value
 }
 
@@ -92,8 +93,13 @@ func (v *verification) entry(p *partition, f *refold, r *stream.Record) error {
 	if !v.wanted(pool) {
 		return nil
 	}
-	if err := f.state.LoadNew(&e); err != nil {
-		return err
+	// Nothing is stored anywhere but in this fold's memory, so what is missing does not exist.
+	for f.missing = f.state.Missing(f.missing[:0], &e); len(f.missing) > 0; f.missing = f.state.Missing(f.missing[:0], &e) {
+		for _, k := range f.missing {
+			if err := f.state.Load(k, nil); err != nil {
+				return err
+			}
+		}
 	}
 	version := stock.VersionAt(p.after.Generation, r.Offset)
 	if err := f.state.Apply(version, &e, &f.changes); err != nil {

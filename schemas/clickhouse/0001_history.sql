@@ -4,6 +4,11 @@
 -- same row, by its position in its topic where it is an input or a communication, by key and version where it follows from the
 -- journal. The views never show one twice; a query on a table needs FINAL, LIMIT 1 BY or argMax. Instants are UTC; 1970-01-01 is
 -- "not given". `shelfwire migrate` runs the statements, each of which ends with a semicolon at the end of a line.
+--
+-- Everything is kept for 25 months. Past that, the last row of a month stands for all of it, per SKU, per listing, and per listing
+-- and state of a communication: so the newest row of what has not changed for years is never lost. A column that may be NULL takes
+-- its last value in the order of the key, since argMax passes over NULL. What concerns one order, one input or one despatch is
+-- dropped.
 
 CREATE TABLE IF NOT EXISTS positions
 (
@@ -83,7 +88,12 @@ CREATE TABLE IF NOT EXISTS availability_versions
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(changed_at)
 ORDER BY (pool, sku, version)
-TTL toDateTime(changed_at) + INTERVAL 25 MONTH
+TTL toDateTime(changed_at) + INTERVAL 25 MONTH GROUP BY pool, sku SET
+    version = max(version), changed_at = argMax(changed_at, version), on_hand = argMax(on_hand, version),
+    on_order = argMax(on_order, version), reserved = argMax(reserved, version), available = argMax(available, version),
+    backordered = argMax(backordered, version), outlets = argMax(outlets, version), outlet_on_hand = argMax(outlet_on_hand, version),
+    outlet_reserved = argMax(outlet_reserved, version), occurred_at = argMax(occurred_at, version), origin_at = argMax(origin_at, version),
+    entry_at = argMax(entry_at, version), emitted_at = argMax(emitted_at, version)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'The counts of every SKU after every change';
 
@@ -150,7 +160,16 @@ CREATE TABLE IF NOT EXISTS offer_versions
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(changed_at)
 ORDER BY (pool, channel, sku, location, version)
-TTL toDateTime(changed_at) + INTERVAL 25 MONTH
+TTL toDateTime(changed_at) + INTERVAL 25 MONTH GROUP BY pool, channel, sku, location SET
+    account = argMax(account, version), version = max(version), changed_at = argMax(changed_at, version),
+    quantity = argMax(quantity, version), sold = argMax(sold, version), released = argMax(released, version),
+    reason = argMax(reason, version), stopped = argMax(stopped, version), outlets = argMax(outlets, version),
+    outlet_on_hand = argMax(outlet_on_hand, version), outlet_reserved = argMax(outlet_reserved, version),
+    outlet_safety_stock = argMax(outlet_safety_stock, version), outlet_available = argMax(outlet_available, version),
+    waiting = argMax(waiting, version), buffer = argMax(buffer, version), percent = argMax(percent, version),
+    cap = last_value_respect_nulls(cap), floor = argMax(floor, version), channel_ids = argMax(channel_ids, version),
+    occurred_at = argMax(occurred_at, version), origin_at = argMax(origin_at, version), entry_at = argMax(entry_at, version),
+    emitted_at = argMax(emitted_at, version)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Every offer with the numbers it was computed from';
 
@@ -220,8 +239,17 @@ CREATE TABLE IF NOT EXISTS communication_records
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(recorded_at)
-ORDER BY (pool, channel, sku, location, partition, offset)
-TTL toDateTime(recorded_at) + INTERVAL 25 MONTH
+ORDER BY (pool, channel, sku, location, state, partition, offset)
+TTL toDateTime(recorded_at) + INTERVAL 25 MONTH GROUP BY pool, channel, sku, location, state SET
+    account = argMax(account, offset), partition = argMax(partition, offset), offset = max(offset),
+    recorded_at = argMax(recorded_at, offset), kind = argMax(kind, offset), attempt = argMax(attempt, offset),
+    idempotency_key = argMax(idempotency_key, offset), offer_version = argMax(offer_version, offset), quantity = argMax(quantity, offset),
+    compare = last_value_respect_nulls(compare), expected = last_value_respect_nulls(expected), level = last_value_respect_nulls(level),
+    sold = argMax(sold, offset), released = argMax(released, offset), sequence = argMax(sequence, offset),
+    request_id = argMax(request_id, offset), reply_id = argMax(reply_id, offset), reply_class = argMax(reply_class, offset),
+    reply = argMax(reply, offset), reason = argMax(reason, offset), command = argMax(command, offset),
+    offered_at = argMax(offered_at, offset), occurred_at = argMax(occurred_at, offset), attempted_at = argMax(attempted_at, offset),
+    replied_at = argMax(replied_at, offset)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Every attempt to tell a channel an offer, what came of it, and every level read back';
 
@@ -362,17 +390,18 @@ CREATE VIEW IF NOT EXISTS allocations
     version UInt64 COMMENT 'of the journal entry that changed it last',
     changed_at DateTime64(6, 'UTC') COMMENT 'journal time of the last change'
 )
-AS SELECT pool, channel, order_id, state, fulfilled_by, line_id, sku, ordered, waiting, fulfilled, outlets, outlet_quantities, outlet_fulfilled,
-    rule, version, changed_at
+AS SELECT pool, channel, order_id, o.2 AS state, o.3 AS fulfilled_by, line_id, sku, ordered, waiting, fulfilled, outlets, outlet_quantities,
+    outlet_fulfilled, o.4 AS rule, o.1 AS version, o.5 AS changed_at
 FROM
 (
-    SELECT * FROM allocation_versions
-    WHERE (pool, channel, order_id, version) IN (SELECT pool, channel, order_id, max(version) FROM allocation_versions GROUP BY pool, channel, order_id)
-    LIMIT 1 BY pool, channel, order_id
+    SELECT pool, channel, order_id,
+        argMax((version, state, fulfilled_by, rule, changed_at, line_ids, line_skus, line_ordered, line_waiting, line_fulfilled, line_outlets,
+            line_outlet_quantities, line_outlet_fulfilled), version) AS o
+    FROM allocation_versions
+    GROUP BY pool, channel, order_id
 )
 ARRAY JOIN
-    line_ids AS line_id, line_skus AS sku, line_ordered AS ordered, line_waiting AS waiting, line_fulfilled AS fulfilled,
-    line_outlets AS outlets, line_outlet_quantities AS outlet_quantities, line_outlet_fulfilled AS outlet_fulfilled
+    o.6 AS line_id, o.7 AS sku, o.8 AS ordered, o.9 AS waiting, o.10 AS fulfilled, o.11 AS outlets, o.12 AS outlet_quantities, o.13 AS outlet_fulfilled
 COMMENT 'Every line of every order as it stands, with the outlets that serve it';
 
 CREATE VIEW IF NOT EXISTS offers
@@ -572,18 +601,18 @@ CREATE VIEW IF NOT EXISTS failed_communications
     partition Int32 COMMENT 'partition of the communications',
     offset Int64 COMMENT 'place in the partition'
 )
-AS SELECT pool, channel, sku, location, state, recorded_at, quantity, offer_version, attempt, reply_class, reply, reason, idempotency_key, partition, offset
-FROM communication_records
-WHERE (pool, channel, sku, location, offset) IN
+AS SELECT pool, channel, sku, location, newest.1 AS state, newest.2 AS recorded_at, newest.3 AS quantity, newest.4 AS offer_version, newest.5 AS attempt,
+    newest.6 AS reply_class, newest.7 AS reply, newest.8 AS reason, newest.9 AS idempotency_key, newest.10 AS partition, newest.11 AS offset
+FROM
 (
-    SELECT pool, channel, sku, location, max(if(state IN ('attempted', 'observed'), -1, offset)) AS outcome
+    SELECT pool, channel, sku, location,
+        argMaxIf((state, recorded_at, quantity, offer_version, attempt, reply_class, reply, reason, idempotency_key, partition, offset), offset,
+            state NOT IN ('attempted', 'observed')) AS newest,
+        maxIf(offset + 1, state = 'observed' AND level IS NOT NULL) AS read_before
     FROM communication_records
     GROUP BY pool, channel, sku, location
-    HAVING argMaxIf(state, offset, state NOT IN ('attempted', 'observed')) IN ('held', 'quarantined')
-        OR argMaxIf(state, offset, state NOT IN ('attempted', 'observed')) IN ('rejected', 'unknown')
-            AND max(if(state = 'observed' AND level IS NOT NULL, offset, -1)) < outcome
 )
-LIMIT 1 BY pool, channel, sku, location
+WHERE newest.1 IN ('held', 'quarantined') OR newest.1 IN ('rejected', 'unknown') AND read_before <= newest.11
 COMMENT 'Listings that are not as they should be, by what came last of telling them';
 
 CREATE VIEW IF NOT EXISTS unconfirmed
@@ -608,7 +637,7 @@ FROM
         argMax(offer_version, offset) AS newest_offer, max(attempt) AS attempts, max(attempted_at) AS newest_attempted_at,
         argMax(recorded_at, offset) AS newest_recorded_at, max(offset) AS newest_offset
     FROM communication_records
-    WHERE idempotency_key != '' AND kind != 'read_level'
+    WHERE idempotency_key != '' AND kind != 'read_level' AND recorded_at > now() - INTERVAL 25 MONTH
     GROUP BY pool, channel, sku, location, idempotency_key
     HAVING newest_state IN ('attempted', 'unknown')
 ) AS c
@@ -621,7 +650,7 @@ LEFT JOIN
 ) AS o USING (pool, channel, sku, location)
 WHERE observed_offset <= newest_offset
 SETTINGS join_use_nulls = 0
-COMMENT 'Requests of which nobody knows whether they were applied, and no level has been read since';
+COMMENT 'Requests of which nobody knows whether they were applied, and no level has been read since; of the last 25 months, which are kept whole';
 
 CREATE VIEW IF NOT EXISTS drift
 (

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -33,6 +34,43 @@ type Outputs struct {
 	Shipments    []record.ShipmentNotice
 	Rejections   []record.Rejection
 	Resent       int // entries that an origin had sent before
+}
+
+// An Output is one record of what came out, in both forms.
+type Output struct {
+	Topic          string
+	Protobuf, JSON []byte
+}
+
+// Records returns all that came out: availability, allocations, offers with the channel states before and the marks behind them,
+// shipments, rejections.
+func (o *Outputs) Records() []Output {
+	var all []Output
+	for i := range o.Availability {
+		x := &o.Availability[i]
+		all = append(all, Output{"availability", codec.AppendAvailability(nil, x), codec.AppendAvailabilityJSON(nil, x)})
+	}
+	for i := range o.Allocations {
+		x := &o.Allocations[i]
+		all = append(all, Output{"allocations", codec.AppendAllocation(nil, x), codec.AppendAllocationJSON(nil, x)})
+	}
+	for i := range o.Offers {
+		x := &o.Offers[i]
+		all = append(all, Output{"offers", codec.AppendOfferRecord(nil, x), codec.AppendOfferRecordJSON(nil, x)})
+	}
+	for i := range o.Marks {
+		x := &record.OfferRecord{Mark: &o.Marks[i]}
+		all = append(all, Output{"offers", codec.AppendOfferRecord(nil, x), codec.AppendOfferRecordJSON(nil, x)})
+	}
+	for i := range o.Shipments {
+		x := &o.Shipments[i]
+		all = append(all, Output{"shipments", codec.AppendShipmentNotice(nil, x), codec.AppendShipmentNoticeJSON(nil, x)})
+	}
+	for i := range o.Rejections {
+		x := &o.Rejections[i]
+		all = append(all, Output{"rejections", codec.AppendRejection(nil, x), codec.AppendRejectionJSON(nil, x)})
+	}
+	return all
 }
 
 // A Pipeline is a state with its rows. The zero value is an empty installation whose next entry is the journal's first.

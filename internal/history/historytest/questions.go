@@ -62,7 +62,7 @@ func testFields(t *testing.T, s Store) {
 
 func channelState(offset int64, channel, vendor string, version stock.Version, deleted bool) history.Row {
 	return history.Row{Offset: offset, Time: at(int(version)), Offer: &record.OfferRecord{ChannelState: &record.ChannelState{
-		Channel: record.Channel{Pool: "acme", Channel: channel, Vendor: vendor, Deleted: deleted}, Version: version,
+		Channel: record.Channel{Pool: "acme", Channel: channel, Vendor: vendor, Deleted: deleted, LowersOwnLevel: channel == "shop"}, Version: version,
 	}}}
 }
 
@@ -83,7 +83,7 @@ func testQuestions(t *testing.T, s Store) {
 	same(t, "pools", must(s.Pools(ctx))(t), []string{"acme"})
 	same(t, "channels", must(s.Channels(ctx, "acme"))(t), []auditview.ChannelRow{
 		{Channel: "market", Vendor: "webhook", Account: "acme/market", Deleted: true, Listings: 1, Failing: 1},
-		{Channel: "shop", Vendor: "shopify", Account: "acme/shop", Listings: 1},
+		{Channel: "shop", Vendor: "shopify", Account: "acme/shop", LowersOwnLevel: true, Listings: 1},
 	})
 	same(t, "totals", must(s.Totals(ctx, "acme"))(t), auditview.Totals{
 		SKUs: 3, OnHand: 10, OnOrder: 6, Available: 4, Backordered: 2, Listings: 2, Failing: 1, Communications: 3, LastEntry: at(3), LastCommunication: at(3),
@@ -92,17 +92,17 @@ func testQuestions(t *testing.T, s Store) {
 		{SKU: "HAT", OnHand: 1, OnOrder: 3, Available: -2, Backordered: 2, Version: 6, ChangedAt: at(6)},
 		{SKU: "SHIRT", OnHand: 9, OnOrder: 3, Available: 6, Version: 8, ChangedAt: at(8), Channels: []auditview.ChannelStock{
 			{
-				Channel: "market", Offer: auditview.OfferNow{Quantity: 6, Version: 5, ChangedAt: at(5), Reason: "in_stock"},
+				Channel: "market", Offer: auditview.OfferNow{Quantity: 6, Sold: 4, Released: 1, Version: 5, ChangedAt: at(5), Reason: "in_stock"},
 				State: record.Unknown, StateAt: at(1), Failing: true,
 			},
 			{
-				Channel: "shop", Offer: auditview.OfferNow{Quantity: 6, Version: 8, ChangedAt: at(8), Reason: "in_stock"},
-				Told: auditview.ToldNow{Quantity: 7, Version: 5, At: at(2)}, State: record.Attempted, StateAt: at(3),
+				Channel: "shop", Offer: auditview.OfferNow{Quantity: 6, Sold: 4, Released: 1, Version: 8, ChangedAt: at(8), Reason: "in_stock"},
+				Told: auditview.ToldNow{Quantity: 7, Sold: 4, Released: 1, Version: 5, At: at(2)}, State: record.Attempted, StateAt: at(3),
 				Observed: quantity(2), ObservedAt: at(0),
 			},
 		}},
 		{SKU: "SOCK", Channels: []auditview.ChannelStock{
-			{Channel: "shop", Offer: auditview.OfferNow{Version: 9, ChangedAt: at(9), Reason: "in_stock", Stopped: true}},
+			{Channel: "shop", Offer: auditview.OfferNow{Sold: 4, Released: 1, Version: 9, ChangedAt: at(9), Reason: "in_stock", Stopped: true}},
 		}},
 	})
 	rows := told(t, s, "shop", "SHIRT")

@@ -1,4 +1,6 @@
-package allocation_test
+// Package allocationtest decides small requests a second time, by looking at every answer there is. It shares no code with
+// package allocation but the request, and is written from the objective alone.
+package allocationtest
 
 import (
 	"slices"
@@ -8,82 +10,69 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// brute decides a small request by looking at every answer there is. It shares no code with the package, and is written from
-// the objective alone.
-func brute(r *allocation.Request) (takes [][]stock.Quantity, cuts int) {
+// Best returns the best answer to the request: what each line takes of each outlet, and in how many cuts. It takes time and
+// memory for every answer there is: a handful of lines, units and outlets is what it is for.
+func Best(r *allocation.Request) (takes [][]stock.Quantity, cuts int) {
 	b := &bruteForce{r: r}
 	b.zero()
 	b.each(0, 0)
 
-	var target []stock.Quantity
-	pinned := func(i int) bool { return r.Lines[i].Outlet != "" }
-	together := func(t [][]stock.Quantity) bool { // all lines that name no outlet at one
-		at := -1
-		for i := range t {
-			for j, q := range t[i] {
-				if q > 0 && !pinned(i) {
-					if at >= 0 && at != j {
-						return false
-					}
-					at = j
-				}
+	for _, answers := range b.kinds() {
+		target := b.most(answers)
+		for i := range r.Lines {
+			if r.Rules.ShipComplete && target[i] < r.Lines[i].Need {
+				target = make([]stock.Quantity, len(r.Lines))
 			}
 		}
-		return true
-	}
-	whole := func(t [][]stock.Quantity) bool { return cutsOf(t) == 0 }
-	anything := func([][]stock.Quantity) bool { return true }
-
-	allowed := anything
-	switch {
-	case !r.Rules.SplitOrders:
-		allowed = together
-		target = b.most(anything)
-		if !b.reaches(target, together) {
-			target = b.most(func(t [][]stock.Quantity) bool {
-				for i := range t {
-					if sum(t[i]) > 0 && !pinned(i) {
-						return false
-					}
-				}
-				return true
-			})
-		}
-	case !r.Rules.SplitLines:
-		allowed = whole
-		for i := range r.Lines { // line by line: what there is beside the ones before, if that needs no cut
-			q := stock.Quantity(0)
-			for _, t := range b.all {
-				if startsWith(t, target) {
-					q = max(q, sum(t[i]))
-				}
+		for _, t := range b.all {
+			if startsWith(t, target) && answers(t) && (takes == nil || b.moreServed(t, takes) || !b.moreServed(takes, t) && b.better(t, takes)) {
+				takes = t
 			}
-			next := append(slices.Clone(target), q)
-			ok := false
-			for _, t := range b.all {
-				if startsWith(t, next) && cutsOf(t[:i+1]) == 0 {
-					ok = true
-				}
-			}
-			if !ok {
-				next[i] = 0
-			}
-			target = next
-		}
-	default:
-		target = b.most(anything)
-	}
-	for i := range r.Lines {
-		if r.Rules.ShipComplete && target[i] < r.Lines[i].Need {
-			target = make([]stock.Quantity, len(r.Lines))
-		}
-	}
-	for _, t := range b.all {
-		if startsWith(t, target) && allowed(t) && (takes == nil || b.better(t, takes)) {
-			takes = t
 		}
 	}
 	return takes, cutsOf(takes)
+}
+
+// kinds returns the answers that may be given, as sets of which the one that serves most is to be taken: one set, or where
+// orders are not split, one for each outlet from which all the lines come that name none.
+func (b *bruteForce) kinds() []func([][]stock.Quantity) bool {
+	switch {
+	case !b.r.Rules.SplitOrders && len(b.r.Outlets) > 0:
+	case !b.r.Rules.SplitLines:
+		return []func([][]stock.Quantity) bool{func(t [][]stock.Quantity) bool { return cutsOf(t) == 0 }}
+	default:
+		return []func([][]stock.Quantity) bool{func([][]stock.Quantity) bool { return true }}
+	}
+	var kinds []func([][]stock.Quantity) bool
+	for at := range b.r.Outlets {
+		kinds = append(kinds, func(t [][]stock.Quantity) bool {
+			for i := range t {
+				for j, q := range t[i] {
+					if q > 0 && b.r.Lines[i].Outlet == "" && j != at {
+						return false
+					}
+				}
+			}
+			return true
+		})
+	}
+	return kinds
+}
+
+// moreServed compares the lines that are served whole, then the units.
+func (b *bruteForce) moreServed(x, y [][]stock.Quantity) bool {
+	count := func(t [][]stock.Quantity) (whole int, units stock.Quantity) {
+		for i := range t {
+			units += sum(t[i])
+			if sum(t[i]) == b.r.Lines[i].Need {
+				whole++
+			}
+		}
+		return whole, units
+	}
+	wx, ux := count(x)
+	wy, uy := count(y)
+	return wx > wy || wx == wy && ux > uy
 }
 
 type bruteForce struct {
@@ -163,15 +152,6 @@ func (b *bruteForce) most(ok func([][]stock.Quantity) bool) []stock.Quantity {
 		}
 	}
 	return most
-}
-
-func (b *bruteForce) reaches(target []stock.Quantity, ok func([][]stock.Quantity) bool) bool {
-	for _, t := range b.all {
-		if startsWith(t, target) && ok(t) {
-			return true
-		}
-	}
-	return false
 }
 
 func startsWith(t [][]stock.Quantity, target []stock.Quantity) bool {

@@ -1,0 +1,114 @@
+// The latency benchmark measures how long a movement takes from the moment it is due in the topic movements until a consumer
+// has read the availability that counts it, on a real Kafka and a real Redis, at a steady rate. Ingest and allocator are wired
+// as every installation wires them, with its defaults, in this process.
+//
+//	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/latency
+//
+// Milliseconds depend on the machine and on what else it does, so nothing is judged but that every movement was counted. It uses
+// topics, groups and keys with a prefix of its own and deletes them at the end.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/shelfwire/shelfwire/benchmarks/scratch"
+	"github.com/shelfwire/shelfwire/internal/app"
+	"github.com/shelfwire/shelfwire/internal/config"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "latency benchmark:", err)
+		os.Exit(1)
+	}
+}
+
+// options is what the command line says.
+type options struct {
+	rate, skus       int
+	warmUp, duration time.Duration
+}
+
+func parse(args []string, out io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("latency", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.IntVar(&o.rate, "rate", 2000, "movements a second")
+	flags.IntVar(&o.skus, "skus", 10_000, "SKUs they are spread over")
+	flags.DurationVar(&o.warmUp, "warm-up", 3*time.Second, "how long movements flow before it is measured")
+	flags.DurationVar(&o.duration, "for", 10*time.Second, "how long is measured")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.rate < 1 || o.skus < 1 || o.warmUp < 0 || o.duration <= 0 || flags.NArg() > 0 {
+		return o, errors.New("every number must be positive, and there are no arguments")
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) (err error) {
+	o, err := parse(args, out)
+	if err != nil {
+		return err
+	}
+	place, err := scratch.Open(ctx, getenv)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, place.Close()) }()
+	cfg := config.Default()
+	cfg.TopicPrefix, cfg.Redis.Prefix = place.Prefix, place.Prefix
+	cfg.Kafka.Brokers, cfg.Redis.Addresses = place.Brokers, []string{place.Redis}
+	cfg.Topics.Replication = 1
+	cfg.Ingest.Listen = "127.0.0.1:0"
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	inst := &app.Installation{Config: cfg, Log: log}
+	defer func() { err = errors.Join(err, inst.Close()) }()
+	cluster, err := inst.Cluster(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := cluster.ApplyTopics(ctx, inst.Layout()); err != nil {
+		return err
+	}
+	return staged(ctx, inst, func(ctx context.Context) error {
+		m, err := measure(ctx, cfg, o)
+		if err != nil {
+			return err
+		}
+		return m.report(out, o)
+	})
+}
+
+// staged calls f while ingest and allocator run. The context that f gets ends when they do.
+func staged(ctx context.Context, inst *app.Installation, f func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ready := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		err := inst.Run(ctx, []app.Stage{app.Ingest, app.Allocator}, app.RunOptions{Ready: func(app.Running) { close(ready) }})
+		cancel(err)
+		ended <- err
+	}()
+	var err error
+	select {
+	case <-ready:
+		err = f(ctx)
+	case <-ctx.Done():
+	}
+	cancel(nil)
+	return errors.Join(err, <-ended)
+}
