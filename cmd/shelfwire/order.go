@@ -160,7 +160,7 @@ var ruleWords = map[string]string{
 	"one_outlet":  "one outlet had everything that was to be allocated, so it serves all of it",
 	"whole_lines": "the order comes from several outlets, but no line is cut: each line comes from one outlet",
 	"cut_lines":   "no outlets could serve every line whole, so a line comes from several outlets; as little as possible was cut",
-	"reduced":     "there was not enough in all outlets together: what was there is allocated, the rest waits",
+	"reduced":     "not all of it was to be had as the pool's rules want it: what was is allocated, the rest waits",
 	"waiting":     "nothing could be allocated, so all of it waits for stock",
 	"none":        "there was nothing to allocate",
 	"expired":     "the order was held until its time was over; then its units were given back",
@@ -193,8 +193,30 @@ func (e *explanation) decision() {
 	if len(d.Candidates) > 0 && d.Exact && (d.Rule == "whole_lines" || d.Rule == "cut_lines") {
 		e.printf("  every way to share it out was considered: there is no better one\n")
 	}
+	e.settings()
 	if e.waits() {
 		e.printf("  whoever waits is served first come, first served, as soon as stock arrives\n")
+	}
+}
+
+// settings names the pool's rules that made the order wait, or come from more outlets than it might.
+func (e *explanation) settings() {
+	p, waits := &e.d.Settings, e.waits()
+	switch {
+	case waits && p.ShipComplete:
+		e.printf("  the pool's rule is that an order is served complete or not yet (ship_complete)\n")
+	case waits && !p.SplitOrders:
+		e.printf("  the pool's rule is that an order comes from one outlet (split_orders is off)\n")
+	case waits && !p.SplitLines:
+		e.printf("  the pool's rule is that a line comes from one outlet (split_lines is off)\n")
+	}
+	if rule := e.a.Decision.Rule; rule == "whole_lines" || rule == "cut_lines" || rule == "reduced" {
+		switch {
+		case p.Prefer == record.PriorityFirst:
+			e.printf("  the pool's rule is that outlets of better priority come before few outlets (prefer: priority)\n")
+		case !p.SingleOutlet:
+			e.printf("  the pool's rule is that one outlet is no better than several (single_outlet is off)\n")
+		}
 	}
 }
 

@@ -103,8 +103,44 @@ line 1: 3 × SHIRT
   1 from MTL, reserved
   2 waiting for stock, since 2026-11-20 10:00:00 UTC
 
-why: there was not enough in all outlets together: what was there is allocated, the rest waits
+why: not all of it was to be had as the pool's rules want it: what was is allocated, the rest waits
   MTL alone lacked 2 × SHIRT (line 1)
+  whoever waits is served first come, first served, as soon as stock arrives
+`,
+		},
+		{
+			"complete or not yet",
+			record.Allocation{
+				State: record.Open, Lines: []record.AllocationLine{{LineID: "1", SKU: "SHIRT", Ordered: 3, Waiting: 3}},
+				Decision: record.Decision{Rule: allocation.RuleWaiting, Exact: true, Candidates: []record.Candidate{{Outlet: "MTL", Lacks: []record.Lack{lacks("1", 1)}}}},
+			}, engine.OrderDetail{Lines: []engine.LineDetail{{LineID: "1", WaitingSince: 7}}, Settings: record.Pool{ShipComplete: true, SingleOutlet: true, SplitOrders: true, SplitLines: true}},
+			`order 1001 of acme/web: open
+
+line 1: 3 × SHIRT
+  3 waiting for stock, since 2026-11-20 10:00:00 UTC
+
+why: nothing could be allocated, so all of it waits for stock
+  MTL alone lacked 1 × SHIRT (line 1)
+  the pool's rule is that an order is served complete or not yet (ship_complete)
+  whoever waits is served first come, first served, as soon as stock arrives
+`,
+		},
+		{
+			"the pool's own rules",
+			record.Allocation{
+				State: record.Open, Lines: []record.AllocationLine{{LineID: "1", SKU: "SHIRT", Ordered: 2, Waiting: 1, Allocations: []record.LineAllocation{{Outlet: "MTL", Quantity: 1}}}},
+				Decision: record.Decision{Rule: allocation.RuleReduced, Exact: true, Candidates: []record.Candidate{{Outlet: "MTL", Lacks: []record.Lack{lacks("1", 1)}}}},
+			}, engine.OrderDetail{Settings: record.Pool{Prefer: record.PriorityFirst, SplitOrders: true}},
+			`order 1001 of acme/web: open
+
+line 1: 2 × SHIRT
+  1 from MTL, reserved
+  1 waiting for stock
+
+why: not all of it was to be had as the pool's rules want it: what was is allocated, the rest waits
+  MTL alone lacked 1 × SHIRT (line 1)
+  the pool's rule is that a line comes from one outlet (split_lines is off)
+  the pool's rule is that outlets of better priority come before few outlets (prefer: priority)
   whoever waits is served first come, first served, as soon as stock arrives
 `,
 		},
@@ -176,6 +212,9 @@ line 1: 2 × SHIRT
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.detail.Settings == (record.Pool{}) {
+				tt.detail.Settings = record.Pool{Prefer: record.FewestOutlets, SingleOutlet: true, SplitOrders: true, SplitLines: true}
+			}
 			tt.a.Pool, tt.a.Channel, tt.a.OrderID = "acme", "web", "1001"
 			if got := explainOrder(&tt.a, &tt.detail, since); got != tt.want {
 				t.Errorf("explainOrder() =\n%s\nwant\n%s", got, tt.want)

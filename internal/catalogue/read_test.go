@@ -83,7 +83,7 @@ func TestReadNamesEverythingThatIsWrong(t *testing.T) {
 		{"a section that is no map", "pool: a\noutlets: [M]\n", "line 2, column 10: outlets must be fields: an id and what belongs to it"},
 		{"an id said twice", "pool: a\noutlets:\n  M: {outlet: M}\n", "line 3, column 7: outlets.M.outlet is unknown: it is said by where this stands"},
 		{"an id too long", "pool: a\noutlets:\n  " + strings.Repeat("x", 201) + ": {}\n", "must be at most 200 bytes long"},
-		{"an alias in itself", "pool: a\noutlets: &o\n  M: *o\n", "lies too deep, or holds itself"},
+		{"an alias in itself", "pool: a\noutlets: &o\n  M: *o\n", "names what it is in itself"},
 		{"a tag", "pool: a\noutlets:\n  M: {name: !!binary aGk=}\n", "line 3, column 13: outlets.M.name has the tag !!binary, which means nothing here"},
 		{"several of one thing", "pool: a\noutlets:\n  M: {name: true, priority: one, safty: 3, safety_stock: -1}\n", `line 3, column 13: outlets.M.name must be a text: put quotes around true, false and null where they are meant as words
 line 3, column 29: outlets.M.priority must be a whole number

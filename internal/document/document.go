@@ -63,13 +63,15 @@ const (
 	Map
 )
 
-// A Node is one value of a document.
+// A Node is one value of a document. What several aliases name is one Node: nobody may change it.
 type Node struct {
 	Kind         Kind
 	Line, Column int
 	Text         string  // of a Text as it is written, "true" or "false" of a Bool
 	Items        []*Node // of a List
 	Fields       []Field // of a Map, in the order of the document, each name once
+
+	size int // nodes, with all that it holds
 }
 
 // A Field is one entry of a Map.
@@ -109,7 +111,7 @@ const (
 // followed. Where problems are returned the values are not to be used.
 func Parse(text []byte) ([]*Node, []Problem) {
 	var roots []*Node
-	r := reader{}
+	r := reader{anchored: map[*yaml.Node]*Node{}}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var doc yaml.Node
@@ -143,7 +145,7 @@ func syntaxProblem(err error) Problem {
 
 type reader struct {
 	problems []Problem
-	nodes    int
+	anchored map[*yaml.Node]*Node // what aliases have named; nil: it is being read, or is wrong
 }
 
 func (r *reader) fail(n *yaml.Node, field, reason string) *Node {
@@ -153,19 +155,48 @@ func (r *reader) fail(n *yaml.Node, field, reason string) *Node {
 
 // node returns what n says, nil after a problem.
 func (r *reader) node(n *yaml.Node, path string, depth int) *Node {
+	alias := n
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	r.nodes++
+	if n.Anchor == "" {
+		return r.fresh(n, path, depth)
+	}
+	known, met := r.anchored[n]
 	switch {
-	case depth > maxDepth:
-		return r.fail(n, path, "lies too deep, or holds itself")
-	case r.nodes > maxNodes:
-		if r.nodes == maxNodes+1 {
-			r.fail(n, path, "is too much: the aliases unfold without end")
-		}
+	case !met:
+		r.anchored[n] = nil
+		known = r.fresh(n, path, depth)
+		r.anchored[n] = known
+	case known == nil && alias != n && len(r.problems) == 0:
+		return r.fail(alias, path, "names what it is in itself")
+	}
+	return known
+}
+
+// fresh reads what no alias has named before.
+func (r *reader) fresh(n *yaml.Node, path string, depth int) *Node {
+	if depth > maxDepth {
+		return r.fail(n, path, "lies too deep")
+	}
+	out := r.read(n, path, depth)
+	if out == nil {
 		return nil
 	}
+	out.size = 1
+	for _, item := range out.Items {
+		out.size += item.size
+	}
+	for i := range out.Fields {
+		out.size += out.Fields[i].Value.size
+	}
+	if out.size > maxNodes {
+		return r.fail(n, path, "is too much: its aliases unfold to more than 20 million values")
+	}
+	return out
+}
+
+func (r *reader) read(n *yaml.Node, path string, depth int) *Node {
 	out := &Node{Line: n.Line, Column: n.Column}
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -39,6 +39,7 @@ func (s *State) Allocation(pool, channel, id string, a *record.Allocation) bool 
 type OrderDetail struct {
 	ExpiresAt stock.Instant // of a pending order: when its hold ends; 0: never
 	Lines     []LineDetail
+	Settings  record.Pool // of the pool, as they are now: the decision may be older
 }
 
 // A LineDetail is what is kept of a line beyond its allocation.
@@ -63,6 +64,7 @@ func (s *State) Detail(pool, channel, id string) OrderDetail {
 	if o == nil {
 		return d
 	}
+	d.Settings = p.settings
 	if o.status == record.Pending {
 		d.ExpiresAt = o.expiresAt
 	}
