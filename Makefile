@@ -98,6 +98,12 @@ bench: bench-unit ## All benchmarks; those from end to end where SHELFWIRE_TEST_
 	  echo 'bench: without the end-to-end benchmarks: SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS are not set'; \
 	fi
 
+.PHONY: bench-peers
+bench-peers: ## The allocator beside its peers, as a table in benchmarks/results; the servers are those of bench
+	mkdir -p benchmarks/results
+	go run ./benchmarks/allocator -naive 20000 -results benchmarks/results/peers.md
+	cat benchmarks/results/peers.md
+
 .PHONY: ci
 ci: FUZZTIME = 5s
 ci: BENCHTIME = 1x

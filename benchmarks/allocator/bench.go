@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/shelfwire/shelfwire/benchmarks/peers"
 	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 	"github.com/shelfwire/shelfwire/internal/allocator"
 	"github.com/shelfwire/shelfwire/internal/codec"
@@ -138,54 +138,28 @@ func (b *bench) fill(ctx context.Context, n int, l load) error {
 	return nil
 }
 
-// copyRecords is the yardstick: one bare client reads the journal and writes the same bytes to another topic, as fast as it can.
+// onCopy calls f with the task of working off the first records of a journal to a topic that is made for it.
+func (b *bench) onCopy(ctx context.Context, n, records int, f func(peers.Task) (float64, error)) (perSecond float64, err error) {
+	t := peers.Task{Brokers: b.Brokers, From: b.installation(n) + string(stream.Journal), To: b.installation(n) + "copy", Records: records}
+	if _, err := b.Admin.CreateTopic(ctx, 1, 1, nil, t.To); err != nil {
+		return 0, err
+	}
+	perSecond, err = f(t)
+	_, deleted := b.Admin.DeleteTopics(ctx, t.To)
+	return perSecond, errors.Join(err, deleted)
+}
+
+// copyRecords is the yardstick.
 func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err error) {
-	from, to := b.installation(n)+string(stream.Journal), b.installation(n)+"copy"
-	if _, err := b.Admin.CreateTopic(ctx, 1, 1, nil, to); err != nil {
-		return 0, err
-	}
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(b.Brokers...),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{from: {0: kgo.NewOffset().AtStart()}}),
-		kgo.DefaultProduceTopic(to),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
-		kgo.ProducerLinger(0),
-		kgo.MaxBufferedRecords(100_000),
-	)
-	if err != nil {
-		return 0, err
-	}
-	defer client.Close()
-	begin := time.Now()
-	failed := make(chan error, 1)
-	for read := 0; read < b.o.entries; {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return 0, err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			read++
-			client.Produce(ctx, &kgo.Record{Key: r.Key, Value: r.Value}, func(_ *kgo.Record, err error) {
-				if err != nil {
-					select {
-					case failed <- err:
-					default:
-					}
-				}
-			})
-		})
-	}
-	if err := client.Flush(ctx); err != nil {
-		return 0, err
-	}
-	elapsed := time.Since(begin)
-	select {
-	case err := <-failed:
-		return 0, err
-	default:
-	}
-	_, err = b.Admin.DeleteTopics(ctx, to)
-	return float64(b.o.entries) / elapsed.Seconds(), err
+	return b.onCopy(ctx, n, b.o.entries, func(t peers.Task) (float64, error) { return peers.Copy(ctx, t) })
+}
+
+// naive works off the beginning of a journal as is usually done first.
+func (b *bench) naive(ctx context.Context, n, round int) (perSecond float64, err error) {
+	name := fmt.Sprintf("%snaive%d", b.installation(n), round)
+	return b.onCopy(ctx, n, min(b.o.entries, b.o.naive), func(t peers.Task) (float64, error) {
+		return peers.Naive(ctx, t, b.Redis, name, name+":")
+	})
 }
 
 // A worker is an allocator that works on partition 0 of an installation with a state of its own.

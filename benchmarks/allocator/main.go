@@ -7,6 +7,8 @@
 //
 //	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/allocator
 //
+// With -naive it measures the consumer that is usually written first as well, and with -results it writes a table.
+//
 // It uses topics and keys with a prefix of its own and deletes them at the end.
 package main
 
@@ -22,6 +24,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 )
@@ -47,8 +50,9 @@ var errBelow = errors.New("the ratio is below the one asked for")
 // options is what the command line says.
 type options struct {
 	entries, skus, rounds, batch int
+	naive                        int
 	least                        float64
-	profile                      string
+	profile, results             string
 }
 
 func parse(args []string, out io.Writer) (options, error) {
@@ -60,11 +64,13 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
 	flags.IntVar(&o.batch, "batch", 5000, "entries a batch")
 	flags.Float64Var(&o.least, "least", 0.15, "fail where the uniform ratio is below this")
+	flags.IntVar(&o.naive, "naive", 0, "measure the naive consumer too, with this many of the movements")
+	flags.StringVar(&o.results, "results", "", "write the medians as a Markdown table to this file")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the allocator's rounds to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || flags.NArg() > 0 {
+	if o.entries < 1 || o.skus < 1 || o.rounds < 1 || o.batch < 1 || o.naive < 0 || flags.NArg() > 0 {
 		return o, errors.New("every number must be positive, and there are no arguments")
 	}
 	return o, nil
@@ -91,59 +97,81 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		defer func() { err = errors.Join(err, f.Close()) }()
 		b.profile = f
 	}
-	uniform, err := throughput(ctx, b, out)
+	results, err := throughput(ctx, b, out)
 	if err != nil {
 		return err
 	}
-	return judge(out, o.least, uniform)
+	if o.results != "" {
+		if err := os.WriteFile(o.results, table(o, results, time.Now()), 0o644); err != nil {
+			return fmt.Errorf("write the results: %w", err)
+		}
+	}
+	return judge(out, o.least, results[0])
 }
 
 // rounds are what the rounds of one load came to.
 type rounds struct {
-	bare, folded, ratio []float64
-	ours, redis         []float64 // processor time, in seconds
+	load                       load
+	bare, folded, naive, ratio []float64
+	ours, redis                []float64 // processor time of a fold, in seconds
 }
 
-// throughput prints records per second of the bare copy and of the allocator, and returns the rounds of uniform movements. A fold
-// is compared with the mean of the copies right before and right after it.
-func throughput(ctx context.Context, b *bench, out io.Writer) (rounds, error) {
-	loads := []load{{"uniform", 0}, {"zipf 1.1", 1.1}}
-	for i := range loads {
-		fmt.Fprintf(out, "writing %d movements over %d SKUs, %s\n", b.o.entries, b.o.skus, loads[i].name)
-		if err := b.fill(ctx, i, loads[i]); err != nil {
-			return rounds{}, fmt.Errorf("fill the journal: %w", err)
+// throughput prints records per second of the bare copy and of the allocator, and returns the rounds of each load, uniform movements
+// first. A fold is compared with the mean of the copies right before and right after it.
+func throughput(ctx context.Context, b *bench, out io.Writer) ([]rounds, error) {
+	results := []rounds{{load: load{"uniform", 0}}, {load: load{"zipf 1.1", 1.1}}}
+	for i := range results {
+		fmt.Fprintf(out, "writing %d movements over %d SKUs, %s\n", b.o.entries, b.o.skus, results[i].load.name)
+		if err := b.fill(ctx, i, results[i].load); err != nil {
+			return nil, fmt.Errorf("fill the journal: %w", err)
 		}
 	}
-	results := make([]rounds, len(loads))
 	for round := range b.o.rounds {
-		for i, l := range loads {
-			before, err := b.copyRecords(ctx, i)
+		for i := range results {
+			line, err := results[i].add(ctx, b, i, round)
 			if err != nil {
-				return rounds{}, fmt.Errorf("bare copy: %w", err)
+				return nil, err
 			}
-			fold, err := b.foldAll(ctx, i, round)
-			if err != nil {
-				return rounds{}, fmt.Errorf("allocator: %w", err)
-			}
-			after, err := b.copyRecords(ctx, i)
-			if err != nil {
-				return rounds{}, fmt.Errorf("bare copy: %w", err)
-			}
-			bare := (before + after) / 2
-			ratio := fold.perSecond / bare
-			r := &results[i]
-			r.bare, r.folded, r.ratio = append(r.bare, bare), append(r.folded, fold.perSecond), append(r.ratio, ratio)
-			r.ours, r.redis = append(r.ours, fold.cpu.ours.Seconds()), append(r.redis, fold.cpu.redis.Seconds())
-			fmt.Fprintf(out, "round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   a batch: %s\n",
-				round+1, l.name, bare, fold.perSecond, ratio, fold.steps)
+			fmt.Fprintln(out, line)
 		}
 	}
-	for i, l := range loads {
-		r := results[i]
+	for i := range results {
+		r := &results[i]
 		fmt.Fprintf(out, "median,  %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   processor time: allocator %.1f s, Redis %.1f s\n",
-			l.name, median(r.bare), median(r.folded), median(r.ratio), median(r.ours), median(r.redis))
+			r.load.name, median(r.bare), median(r.folded), median(r.ratio), median(r.ours), median(r.redis))
 	}
-	return results[0], nil
+	return results, nil
+}
+
+// add makes one round with the journal of installation n.
+func (r *rounds) add(ctx context.Context, b *bench, n, round int) (line string, err error) {
+	before, err := b.copyRecords(ctx, n)
+	if err != nil {
+		return "", fmt.Errorf("bare copy: %w", err)
+	}
+	fold, err := b.foldAll(ctx, n, round)
+	if err != nil {
+		return "", fmt.Errorf("allocator: %w", err)
+	}
+	after, err := b.copyRecords(ctx, n)
+	if err != nil {
+		return "", fmt.Errorf("bare copy: %w", err)
+	}
+	bare := (before + after) / 2
+	ratio := fold.perSecond / bare
+	r.bare, r.folded, r.ratio = append(r.bare, bare), append(r.folded, fold.perSecond), append(r.ratio, ratio)
+	r.ours, r.redis = append(r.ours, fold.cpu.ours.Seconds()), append(r.redis, fold.cpu.redis.Seconds())
+	line = fmt.Sprintf("round %d, %-8s  bare copy %9.0f rec/s   allocator %9.0f rec/s   ratio %.3f   a batch: %s",
+		round+1, r.load.name, bare, fold.perSecond, ratio, fold.steps)
+	if b.o.naive == 0 {
+		return line, nil
+	}
+	naive, err := b.naive(ctx, n, round)
+	if err != nil {
+		return "", fmt.Errorf("naive consumer: %w", err)
+	}
+	r.naive = append(r.naive, naive)
+	return line + fmt.Sprintf("   naive %6.0f rec/s", naive), nil
 }
 
 // judge fails where the ratio was below the one asked for in three of four rounds. Other work on the machine scatters the rounds;

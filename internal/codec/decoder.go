@@ -94,8 +94,8 @@ func hash(b []byte) uint64 {
 func (d *Decoder) Recycle() { d.slab.next = 0 }
 
 const (
-	slabMovements = 64 // in one block
-	maxSlabBlocks = 64 // kept for Recycle
+	slabMovements = 64  // in one block
+	maxSlabBlocks = 128 // kept for Recycle: more than a batch of the allocator
 )
 
 // A movementSlab hands out movements from blocks and keeps the first blocks to hand them out again.

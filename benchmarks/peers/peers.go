@@ -1,0 +1,66 @@
+// Package peers holds what the allocator is measured against: the least that anybody must do with the same records, and what is
+// usually written first.
+package peers
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A Task is records to be worked off, from the start of the one partition of a topic to a topic that is empty.
+type Task struct {
+	Brokers  []string
+	From, To string
+	Records  int
+}
+
+// A failure keeps the first error of many acknowledgements.
+type failure struct{ err atomic.Pointer[error] }
+
+func (f *failure) acked(_ *kgo.Record, err error) {
+	if err != nil {
+		f.err.CompareAndSwap(nil, &err)
+	}
+}
+
+func (f *failure) error() error {
+	if err := f.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Copy is the limit: one bare client reads the records and writes the same bytes, as fast as it can. It returns records per second.
+func Copy(ctx context.Context, t Task) (perSecond float64, err error) {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(t.Brokers...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.From: {0: kgo.NewOffset().AtStart()}}),
+		kgo.DefaultProduceTopic(t.To),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(100_000),
+	)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	var failed failure
+	begin := time.Now()
+	for read := 0; read < t.Records; {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return 0, err
+		}
+		for r := range fetches.RecordsAll() {
+			read++
+			client.Produce(ctx, &kgo.Record{Key: r.Key, Value: r.Value}, failed.acked)
+		}
+	}
+	if err := client.Flush(ctx); err != nil {
+		return 0, err
+	}
+	return float64(t.Records) / time.Since(begin).Seconds(), failed.error()
+}
