@@ -153,6 +153,7 @@ func (m *missing) row(id string) *sku {
 	}
 	x, held := m.pool.held(id)
 	if held {
+		x.used = true
 		return x
 	}
 	if x == nil || !x.hasStock {
@@ -175,6 +176,8 @@ func (m *missing) order(key string) (o *order, held bool) {
 	o, held = m.pool.orders[key]
 	if !held {
 		m.keys = append(m.keys, RowKey{TableOrders, m.pool.id, key})
+	} else if o != nil {
+		o.used = true
 	}
 	return o, held
 }
@@ -184,6 +187,8 @@ func (m *missing) item(id string) (it *item, held bool) {
 	it, held = m.pool.items[id]
 	if !held {
 		m.keys = append(m.keys, RowKey{TableItems, m.pool.id, id})
+	} else if it != nil {
+		it.used = true
 	}
 	return it, held
 }

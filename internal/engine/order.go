@@ -28,6 +28,7 @@ type order struct {
 	counted      bool         // it has been in a status that counts at its channel
 	changed, due bool         // by the run: the row; the record as well
 	gone         bool         // forgotten: its row goes
+	used         bool         // since the last Evict
 	changedAt    stock.Instant
 	follows      stock.Instant // updatedAt at version: a later snapshot that changed nothing must not show in the record
 	times        record.Times
