@@ -27,6 +27,9 @@ import (
 type Config struct {
 	// BatchEntries is how many journal entries are folded, written and committed together at most.
 	BatchEntries int
+	// CacheRows is how many SKUs, orders and items of a partition are held in memory at most, but for what one batch needs. The
+	// others are loaded when an entry needs them.
+	CacheRows int
 	// IdleCheck is how long a worker waits for entries before it makes sure that the store has not gone back behind it.
 	IdleCheck time.Duration
 	// TickAfter is how long something that is due waits for an entry of its pool to reach it before the worker writes a tick.
@@ -41,6 +44,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		BatchEntries: 5000,
+		CacheRows:    500_000,
 		IdleCheck:    3 * time.Second,
 		TickAfter:    5 * time.Second,
 		MaxClockSkew: 5 * time.Minute,
@@ -54,6 +58,9 @@ func (c Config) Validate() error {
 	var problems []error
 	if c.BatchEntries < 1 {
 		problems = append(problems, fmt.Errorf("BatchEntries: %d is not positive", c.BatchEntries))
+	}
+	if c.CacheRows < 1 {
+		problems = append(problems, fmt.Errorf("CacheRows: %d is not positive", c.CacheRows))
 	}
 	for _, d := range []struct {
 		name string

@@ -414,3 +414,42 @@ func TestALoserThatTheGroupRefusesReturns(t *testing.T) {
 		t.Errorf("Work() = %v, want the group's refusal", err)
 	}
 }
+
+// A commit whose outcome is unknown is resolved by reading: one that took place is not made again, one that did not is, and neither
+// makes the worker begin anew, which would write the batch's outputs twice.
+func TestACommitOfUnknownOutcomeIsResolvedByReading(t *testing.T) {
+	for _, after := range []bool{true, false} {
+		t.Run(fmt.Sprintf("it took place: %v", after), func(t *testing.T) {
+			all := entries(61, 100)
+			r := newRig(t, 15)
+			r.journal.append(all...)
+			var mu sync.Mutex
+			failed := 0
+			a, stop := r.worker(faultyStore{r.store, func(now bool) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if now != after || failed == 3 {
+					return nil
+				}
+				failed++
+				return errors.New("timeout: outcome unknown")
+			}})
+			r.await(a, 100)
+			if err := stop(); err != nil {
+				t.Errorf("Work() = %v", err)
+			}
+			if n := r.log.count(`"stored position moved`); n != 0 || failed != 3 {
+				t.Errorf("%d commits failed, and the worker began anew %d times; want 3 and never:\n%s", failed, n, r.log.b.String())
+			}
+			written := map[said]int{}
+			for _, m := range r.topics.all() {
+				if s := say(t, m); written[s] > 0 {
+					t.Fatalf("%+v was written twice", s)
+				} else {
+					written[s]++
+				}
+			}
+			newOracle(t, partition, all).check(t, r.topics.all(), r.rows())
+		})
+	}
+}

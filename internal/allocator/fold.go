@@ -69,6 +69,14 @@ func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 	return nil
 }
 
+// evict lets go of rows until at most keep are held. Everything that was folded has been committed: rows of the last batch may be
+// loaded from now on.
+func (f *fold) evict(keep int) {
+	f.previous = f.last
+	f.changes.Reset()
+	f.state.Evict(keep)
+}
+
 // need loads what the first of the entries needs. The first of a run that needs something loads for all that follow as well.
 func (f *fold) need(ctx context.Context, entries []output.Entry, prefetched *bool) error {
 	if err := f.pool(ctx, entries[0].Event.PoolID()); err != nil {
@@ -182,7 +190,7 @@ func (f *fold) asOf(at stream.Position) error {
 }
 
 // torn stops the partition at a row that is newer than the position it was stored with: a commit that was applied by half (a
-// restored file, keys copied by hand). Rows that this worker has changed are in memory and never loaded.
+// restored file, keys copied by hand). Rows that this worker has changed since previous are in memory and never loaded.
 func (f *fold) torn(k engine.RowKey, value []byte) error {
 	v, ok := output.StockVersion(value)
 	if ok && v <= stock.VersionAt(f.previous.Generation, f.previous.Offset-1) {

@@ -18,6 +18,7 @@ type metrics struct {
 	latency    prometheus.Histogram
 	position   *prometheus.GaugeVec
 	lag        *prometheus.GaugeVec
+	cached     *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -57,9 +58,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "shelfwire_allocator_lag_entries", Help: "Journal entries not committed yet, looked up every few seconds.",
 		}, []string{"partition"}),
+		cached: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shelfwire_allocator_cached_rows", Help: "SKUs, orders and items held in memory.",
+		}, []string{"partition"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.entries, m.resent, m.outputs, m.rows, m.rejections, m.moved, m.ticks, m.batch, m.latency, m.position, m.lag)
+		reg.MustRegister(m.entries, m.resent, m.outputs, m.rows, m.rejections, m.moved, m.ticks, m.batch, m.latency, m.position, m.lag, m.cached)
 	}
 	return m
 }
@@ -70,4 +74,5 @@ func label(partition int32) string { return strconv.Itoa(int(partition)) }
 func (m *metrics) forget(partition int32) {
 	m.position.DeleteLabelValues(label(partition))
 	m.lag.DeleteLabelValues(label(partition))
+	m.cached.DeleteLabelValues(label(partition))
 }

@@ -34,7 +34,7 @@ func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.L
 
 	ctx, fail := context.WithCancelCause(ctx)
 	x := &session{
-		stage: s, partition: p, assignment: a, patience: patience, reader: o.reader,
+		stage: s, partition: p, assignment: a, patience: patience, logger: logger, reader: o.reader,
 		fold: newFold(s.store, p.ID, o.stored), ticked: map[string]stock.Instant{},
 		decodable: make(chan *run, 2), decoded: make(chan *run),
 		free: make(chan *batch, 2), full: make(chan *batch),
@@ -118,8 +118,35 @@ func (x *session) idle(ctx context.Context) error {
 	return nil
 }
 
+// makeRoom lets go of rows when there are too many in memory. Those of a batch that is not committed must stay: the store has older
+// ones. So it waits until every batch is free, which is rare, since a good part of the rows goes at a time.
+func (x *session) makeRoom(ctx context.Context) error {
+	held := x.fold.state.Held()
+	x.stage.metrics.cached.WithLabelValues(label(x.partition.ID)).Set(float64(held))
+	if held <= x.stage.cfg.CacheRows {
+		return nil
+	}
+	var all []*batch
+	for len(all) < cap(x.free) {
+		select {
+		case b := <-x.free:
+			all = append(all, b)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	x.fold.evict(x.stage.cfg.CacheRows / 4 * 3)
+	for _, b := range all {
+		x.free <- b
+	}
+	return nil
+}
+
 // foldRun folds a run into a free batch and hands it over to be written.
 func (x *session) foldRun(ctx context.Context, r *run) error {
+	if err := x.makeRoom(ctx); err != nil {
+		return err
+	}
 	var b *batch
 	select {
 	case b = <-x.free:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ type session struct {
 	partition  stream.Partition
 	assignment stream.Assignment
 	patience   *patience
+	logger     *slog.Logger
 	reader     stream.Reader // of reading
 	fold       *fold         // of folding
 
@@ -29,7 +31,8 @@ type session struct {
 
 	ticked map[string]stock.Instant // of folding: entry time of the last tick written for each pool
 
-	lagAt time.Time // of writing: when the lag was last looked up
+	lagAt   time.Time // of writing: when the lag was last looked up
+	lagFrom int64     // of writing: the offset then
 }
 
 // writing writes one batch after the other until full is closed or one fails.
@@ -145,13 +148,25 @@ func (x *session) count(b *batch, done time.Time) {
 	m.position.WithLabelValues(label(x.partition.ID)).Set(float64(b.next.Offset))
 }
 
-// lag looks up now and then how far the journal has run ahead.
+// lag looks up now and then how far the journal has run ahead, and says so where it takes more than a moment to catch up.
 func (x *session) lag(ctx context.Context, at stream.Position, now time.Time) {
-	if now.Sub(x.lagAt) < lagEvery {
+	since := now.Sub(x.lagAt)
+	if since < lagEvery {
 		return
 	}
-	x.lagAt = now
-	if bounds, err := x.stage.log.Bounds(ctx, x.partition); err == nil {
-		x.stage.metrics.lag.WithLabelValues(label(x.partition.ID)).Set(float64(max(0, bounds.End-at.Offset)))
+	first, folded := x.lagAt.IsZero(), at.Offset-x.lagFrom
+	x.lagAt, x.lagFrom = now, at.Offset
+	bounds, err := x.stage.log.Bounds(ctx, x.partition)
+	if err != nil {
+		return
+	}
+	left := max(0, bounds.End-at.Offset)
+	x.stage.metrics.lag.WithLabelValues(label(x.partition.ID)).Set(float64(left))
+	if first || folded <= 0 {
+		return
+	}
+	perSecond := float64(folded) / since.Seconds()
+	if timeLeft := time.Duration(float64(left) / perSecond * float64(time.Second)); timeLeft > lagEvery {
+		x.logger.InfoContext(ctx, "catching up", "offset", at.Offset, "entries_left", left, "per_second", int64(perSecond), "time_left", timeLeft.Round(time.Second))
 	}
 }

@@ -15,6 +15,7 @@ type item struct {
 	skus    []string // by id
 	held    []string // order keys, in the order they came
 	changed bool     // by the run
+	used    bool     // since the last Evict
 }
 
 // ItemID returns the id of an item's row in TableItems.

@@ -163,6 +163,7 @@ func (m *missing) row(id string) *sku {
 	}
 	x, held := m.pool.held(id)
 	if held {
+		x.used = true
 		return x
 	}
 	if x == nil && !m.pool.index.has(id) {
@@ -190,6 +191,8 @@ func (m *missing) order(key string) (o *order, held bool) {
 	o, held = m.pool.orders[key]
 	if !held {
 		m.keys = append(m.keys, RowKey{TableOrders, m.pool.id, key})
+	} else if o != nil {
+		o.used = true
 	}
 	return o, held
 }
@@ -199,6 +202,8 @@ func (m *missing) item(id string) (it *item, held bool) {
 	it, held = m.pool.items[id]
 	if !held {
 		m.keys = append(m.keys, RowKey{TableItems, m.pool.id, id})
+	} else if it != nil {
+		it.used = true
 	}
 	return it, held
 }

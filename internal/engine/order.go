@@ -29,6 +29,7 @@ type order struct {
 	undecided    bool         // the decision is about something else than what waits now; only while an entry is applied
 	changed, due bool         // by the run: the row; the record as well
 	gone         bool         // forgotten: its row goes
+	used         bool         // since the last Evict
 	changedAt    stock.Instant
 	follows      stock.Instant // updatedAt at version: a later snapshot that changed nothing must not show in the record
 	times        record.Times

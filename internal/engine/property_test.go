@@ -85,7 +85,7 @@ func TestCuts(t *testing.T) {
 		for range 6 {
 			var cuts []enginetest.Cut
 			got, err := enginetest.Fold(journal, func(int) enginetest.Cut {
-				cuts = append(cuts, enginetest.Cut(r.IntN(4)))
+				cuts = append(cuts, enginetest.Cut(r.IntN(5)))
 				return cuts[len(cuts)-1]
 			})
 			if err != nil {

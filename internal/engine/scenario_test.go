@@ -61,6 +61,7 @@ func sameHoweverCut(t *testing.T, journal []record.JournalEntry) {
 	}
 	for name, cut := range map[string]enginetest.Cut{
 		"one batch": enginetest.GoOn, "restart after every entry": enginetest.Restart, "crash in every entry": enginetest.Crash,
+		"rows leave after every entry": enginetest.Evict,
 	} {
 		got, err := enginetest.Fold(journal, func(int) enginetest.Cut { return cut })
 		if err != nil {

@@ -141,6 +141,7 @@ type sku struct {
 	promises               []promise // in the order they were made
 	counted, listed        bool      // changed by the run: stock row, listings row
 	remembered, promised   bool      // likewise: recent row, promises row
+	used                   bool      // since the last Evict
 	touched, freed, offers bool      // by the entry: something changed; units became free; offers may have changed
 	less                   bool      // by the entry: less is on hand somewhere
 }

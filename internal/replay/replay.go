@@ -94,7 +94,17 @@ func (f *Fold) Run(records []stream.Record) error {
 	}
 	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.put(w) })
 	f.changes.Reset()
+	f.makeRoom()
 	return nil
+}
+
+// unpackedMost bounds how many rows are held in the engine's form as well, which is several times as large.
+const unpackedMost = 200_000
+
+func (f *Fold) makeRoom() {
+	if f.state.Held() > unpackedMost {
+		f.state.Evict(unpackedMost / 2)
+	}
 }
 
 // Say folds one record and returns what the allocator has to say of it, and the rows that changed. The batch is valid until the
@@ -111,6 +121,7 @@ func (f *Fold) Say(r *stream.Record) (*output.Batch, error) {
 	for _, w := range f.batch.Rows {
 		f.put(w)
 	}
+	f.makeRoom()
 	return &f.batch, nil
 }
 

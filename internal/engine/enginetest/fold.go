@@ -13,12 +13,14 @@ import (
 type Cut uint8
 
 // What may happen after an entry: the batch goes on; it is committed; it is committed and the next one starts from the rows
-// alone; it is lost before its commit and folded again from the rows. The last entry is always committed.
+// alone; it is lost before its commit and folded again from the rows; it is committed and half of the rows leave memory. The last
+// entry is always committed.
 const (
 	GoOn Cut = iota
 	Commit
 	Restart
 	Crash
+	Evict
 )
 
 // A Record is the newest output of one key: its version and its bytes as contract JSON.
@@ -69,8 +71,11 @@ func Fold(entries []record.JournalEntry, cut func(i int) Cut) (*Result, error) {
 		if err := r.add(&out); err != nil {
 			return nil, err
 		}
-		if what == Restart {
+		switch what {
+		case Restart:
 			p.Restart()
+		case Evict:
+			p.state.Evict(p.state.Held() / 2)
 		}
 	}
 	r.Rows = p.Rows
