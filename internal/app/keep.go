@@ -93,7 +93,7 @@ func (inst *Installation) wholeState(ctx context.Context) string {
 		}
 		f, err := snapshot.Open(path)
 		if err == nil {
-			_ = f.Close() // it was read only
+			f.Close()
 			return path
 		}
 		inst.Log.WarnContext(ctx, "snapshot is damaged, an older one is taken", "err", err)

@@ -19,18 +19,14 @@ func (inst *Installation) Verify(ctx context.Context, cfg verify.Config) (verify
 	if err != nil {
 		return verify.Report{}, err
 	}
-	if files := inst.stateFiles(); cfg.Base == nil {
-		for _, path := range slices.Backward(files) {
-			if !exists(path) {
-				continue
-			}
-			f, err := snapshot.Open(path)
-			if err != nil {
-				return verify.Report{}, err
-			}
-			defer f.Close()
-			cfg.Base = f
-			break
+	if cfg.Base == nil {
+		base, err := inst.olderState()
+		if err != nil {
+			return verify.Report{}, err
+		}
+		if base != nil {
+			defer base.Close()
+			cfg.Base = base
 		}
 	}
 	past, err := inst.History(ctx)
@@ -38,4 +34,14 @@ func (inst *Installation) Verify(ctx context.Context, cfg verify.Config) (verify
 		return verify.Report{}, err
 	}
 	return verify.Run(ctx, cfg, verify.Deps{Log: topics, Store: store, History: past})
+}
+
+// olderState opens the older snapshot of an embedded installation; nil: there is none.
+func (inst *Installation) olderState() (*snapshot.File, error) {
+	for _, path := range slices.Backward(inst.stateFiles()) {
+		if exists(path) {
+			return snapshot.Open(path)
+		}
+	}
+	return nil, nil
 }

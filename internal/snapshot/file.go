@@ -43,7 +43,7 @@ func Open(path string) (*File, error) {
 }
 
 // Close frees the file.
-func (s *File) Close() error { return s.f.Close() }
+func (s *File) Close() { _ = s.f.Close() } // it was only read
 
 // Partitions returns how many journal partitions the snapshot is of.
 func (s *File) Partitions() int32 { return int32(len(s.partitions)) }
@@ -163,17 +163,20 @@ func create(path string, write func(io.Writer) error) (err error) {
 			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
 		}
 	}()
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(writeThrough(f, write), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
 	return syncDir(dir)
+}
+
+func writeThrough(f *os.File, write func(io.Writer) error) error {
+	if err := write(f); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // syncDir makes a rename in the directory durable.

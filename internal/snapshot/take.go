@@ -77,7 +77,7 @@ type part struct {
 
 func (t *taking) close() {
 	if t.previous != nil {
-		_ = t.previous.Close() // it was read only
+		t.previous.Close()
 	}
 }
 
