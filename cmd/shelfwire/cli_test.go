@@ -320,7 +320,8 @@ func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"frobnicate"}, {"--frobnicate"}, {"run", "twice"}, {"topics"}, {"topics", "destroy"}, {"config"}, {"tail"},
 		{"tail", "nothing"}, {"tail", "availability", "--from", "yesterday"}, {"send", "a", "b"}, {"send", "--topic", "offers"},
-		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"told", "a"}, {"told", "a", "b", "--limit", "0"}, {"migrate", "now"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
+		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"sync"}, {"sync", "a/b", "c", "d"}, {"push"}, {"push", "a/b", "--wait", "0s"}, {"orders"}, {"orders", "sync", "a/b", "--since", "yesterday"},
+		{"failed"}, {"failed", "retry"}, {"sim", "now"}, {"told", "a"}, {"told", "a", "b", "--limit", "0"}, {"migrate", "now"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			stdout, stderr, status := cli(t, quietEnv(), "", args...)

@@ -32,7 +32,8 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
   shelfwire stock acme SHIRT`)
 	app.Group(root,
 		demoCommand(sh), runCommand(sh), topicsCommand(sh), migrateCommand(sh), configCommand(sh),
-		sendCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh),
+		syncCommand(sh), pushCommand(sh), ordersCommand(sh), failedCommand(sh),
+		sendCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh), verifyCommand(sh), simCommand(sh),
 	)
 	return app.Execute(ctx, root, args, env)
 }
