@@ -100,7 +100,7 @@ func (c *channel) command(cmd record.Command, now stock.Instant) {
 			return
 		}
 		if c.feed.next = now; cmd.Since != 0 {
-			c.feed.Polled, c.feed.dirty, c.feed.poll = cmd.Since, true, nil
+			c.feed.Polled, c.feed.dirty, c.feed.poll, c.feed.before, c.feed.told = cmd.Since, true, nil, nil, nil
 		}
 		r.orderly = true
 	default:
@@ -166,7 +166,7 @@ func (o *owner) finish(ctx context.Context) error {
 					r.done.Failed++
 				}
 				if l.asked == r {
-					l.asked = nil
+					l.asked, l.peek = nil, false
 				}
 			}
 			if len(r.left) > 0 || r.orderly {

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -26,6 +27,21 @@ type feed struct {
 	poll   *poll         // under way
 	next   stock.Instant // when the next begins
 	lapsed stock.Instant // when grace was last looked at
+	// told and before are the orders of this poll and of the last one, by what they said: windows overlap, and what was written once
+	// is not written again.
+	told, before map[[sha256.Size]byte]struct{}
+}
+
+// news reports whether an order was not written yet as it is.
+func (f *feed) news(o *record.Order) bool {
+	sum := sha256.Sum256(codec.AppendEvent(nil, &record.Event{Order: o}))
+	_, old := f.before[sum]
+	_, again := f.told[sum]
+	if f.told == nil {
+		f.told = map[[sha256.Size]byte]struct{}{}
+	}
+	f.told[sum] = struct{}{}
+	return !old && !again
 }
 
 func (f feed) pack() ([]byte, error) { return json.Marshal(f) }
@@ -125,7 +141,10 @@ func (o *owner) heardOrders(ctx context.Context, a answer, now stock.Instant) er
 	}
 	for i := range a.orders.Orders {
 		order := &a.orders.Orders[i]
-		order.Pool, order.Channel, order.ReadAt = c.pool, c.id, p.reads
+		if order.Pool, order.Channel = c.pool, c.id; !f.news(order) {
+			continue
+		}
+		order.ReadAt = p.reads
 		add(&record.Event{Order: order})
 	}
 	p.orders += int64(len(a.orders.Orders))
@@ -142,6 +161,7 @@ func (o *owner) heardOrders(ctx context.Context, a answer, now stock.Instant) er
 		return nil
 	}
 	f.Polled, f.dirty, f.poll = p.began, true, nil
+	f.before, f.told = f.told, nil
 	if f.next = p.reads.Add(o.stage.cfg.PollEvery); p.began < p.reads.Add(-time.Minute) { // there is more to be caught up with
 		f.next = now
 	}

@@ -78,7 +78,7 @@ func (c *Connector) call(ctx context.Context, query string, variables, out any) 
 	header.Set("X-Shopify-Access-Token", token)
 	answer, err := c.client.Post(ctx, Path, header, body)
 	if err != nil {
-		if failed := err.(*publisher.RequestError); failed.Class == publisher.Unauthorised { //nolint:errorlint,errcheck // Post says so
+		if failed := err.(*publisher.RequestError); failed.Class == publisher.Unauthorised { //nolint:errorlint // Post says so
 			c.tokens.drop(token)
 		}
 		return nil, err
