@@ -323,7 +323,8 @@ func TestWrongUse(t *testing.T) {
 		{"apply"}, {"apply", "f", "--wait", "-1s"}, {"import", "f.csv"}, {"import", "--map", "m", "--topic", "offers", "f.csv"},
 		{"shadow"}, {"shadow", "--policy", "f"}, {"shadow", "--policy", "f", "--from", "yesterday"},
 		{"shadow", "--policy", "f", "--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z"},
-		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"told", "a"}, {"told", "a", "b", "--limit", "0"}, {"migrate", "now"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
+		{"stock"}, {"stock", "a", "b", "--where"}, {"order", "a", "b"}, {"sync"}, {"sync", "a/b", "c", "d"}, {"push"}, {"push", "a/b", "--wait", "0s"}, {"orders"}, {"orders", "sync", "a/b", "--since", "yesterday"},
+		{"failed"}, {"failed", "retry"}, {"sim", "now"}, {"told", "a"}, {"told", "a", "b", "--limit", "0"}, {"migrate", "now"}, {"verify", "acme"}, {"config", "show", "--frobnicate"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			stdout, stderr, status := cli(t, quietEnv(), "", args...)

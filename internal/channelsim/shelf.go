@@ -4,10 +4,13 @@
 package channelsim
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,6 +115,15 @@ func (s *Shelf) Level(p Place) (level stock.Quantity, ok bool) {
 	defer s.mu.Unlock()
 	level, ok = s.levels[p]
 	return level, ok
+}
+
+// Places returns every place that is, or was, on sale, in order.
+func (s *Shelf) Places() []Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(s.levels), func(a, b Place) int {
+		return cmp.Or(strings.Compare(a.Item, b.Item), strings.Compare(a.Location, b.Location))
+	})
 }
 
 // Sold returns the units sold and not cancelled.

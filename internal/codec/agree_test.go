@@ -55,6 +55,7 @@ func TestEveryRecordSurvivesProtobufAndAgreesWithItsSchema(t *testing.T) {
 	t.Run("Communication", form[record.Communication]{
 		codec.AppendCommunication, codec.AppendCommunicationJSON, codec.DecodeCommunication, &shelfwirev1.Communication{},
 	}.check)
+	t.Run("Command", form[record.Command]{codec.AppendCommand, codec.AppendCommandJSON, codec.DecodeCommand, &shelfwirev1.Command{}}.check)
 	t.Run("Rejection", form[record.Rejection]{
 		codec.AppendRejection, codec.AppendRejectionJSON, codec.DecodeRejection, &shelfwirev1.Rejection{},
 	}.check)

@@ -40,6 +40,7 @@ var enumSizes = map[reflect.Type]uint64{
 	reflect.TypeFor[record.Release]():            uint64(record.OnArchive),
 	reflect.TypeFor[record.CommunicationState](): uint64(record.Quarantined),
 	reflect.TypeFor[record.CommunicationKind]():  uint64(record.ReadLevel),
+	reflect.TypeFor[record.CommandKind]():        uint64(record.CommandOrders),
 }
 
 func fill(t *rapid.T, v reflect.Value, label string) {

@@ -132,6 +132,8 @@ func AppendRecordJSON(dst []byte, topic string, value []byte, contentType string
 		return appendAs(dst, value, DecodeShipmentNotice, AppendShipmentNoticeJSON)
 	case "communications":
 		return appendAs(dst, value, DecodeCommunication, AppendCommunicationJSON)
+	case "commands":
+		return appendAs(dst, value, DecodeCommand, AppendCommandJSON)
 	case "rejections":
 		return appendAs(dst, value, DecodeRejection, AppendRejectionJSON)
 	}

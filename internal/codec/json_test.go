@@ -123,6 +123,12 @@ func TestRecordsPrintAsTheContractShowsThem(t *testing.T) {
 			`{"class":"","reason":"","field":"","topic":"","partition":0,"offset":0,"index":0,"pool":"","version":0,"ordinal":0,"rejected_at":null,"applied":false,"value_base64":"/wA="}`,
 		},
 		{
+			"commands", codec.AppendCommand(nil, &record.Command{
+				ID: "c1", Pool: "acme", Channel: "shop", Kind: record.CommandSync, IssuedAt: moment, Done: &record.CommandDone{Count: 3, Drifted: 1},
+			}),
+			`{"id":"c1","pool":"acme","channel":"shop","kind":"sync","sku":"","observe_only":false,"since":null,"issued_at":"2026-11-20T10:00:00.25Z","done":{"count":3,"drifted":1,"failed":0,"reason":""}}`,
+		},
+		{
 			"journal", codec.AppendJournalEntry(nil, &record.JournalEntry{
 				Event: record.Event{Tick: &record.Tick{Pool: "acme"}}, Origin: record.Origin{Previous: -1}, EntryTime: moment,
 			}),

@@ -206,3 +206,21 @@ func rejectionFields(c *coder, r *record.Rejection) {
 	c.boolean(12, "applied", &r.Applied, 0)
 	c.blob(13, "value", &r.Value)
 }
+
+func commandFields(c *coder, m *record.Command) {
+	c.text(1, "id", &m.ID, unique)
+	c.text(2, "pool", &m.Pool, 0)
+	c.text(3, "channel", &m.Channel, 0)
+	c.enum(4, "kind", (*uint8)(&m.Kind), commandKinds, 0, 0)
+	c.text(5, "sku", &m.SKU, 0)
+	c.boolean(6, "observe_only", &m.ObserveOnly, 0)
+	c.instant(7, "since", &m.Since, nullable)
+	c.instant(8, "issued_at", &m.IssuedAt, nullable)
+	if d := part(c, 9, "done", &m.Done); d != nil {
+		c.number(1, "count", &d.Count, 0)
+		c.number(2, "drifted", &d.Drifted, 0)
+		c.number(3, "failed", &d.Failed, 0)
+		c.text(4, "reason", &d.Reason, 0)
+		c.leave()
+	}
+}

@@ -192,3 +192,26 @@ func DecodeRejection(b []byte, x *record.Rejection) error {
 	rejectionFields(&c, x)
 	return c.decoded("rejection")
 }
+
+// AppendCommand appends x in binary protobuf.
+func AppendCommand(dst []byte, x *record.Command) []byte {
+	c := coder{mode: writeProto, out: dst}
+	commandFields(&c, x)
+	return c.out
+}
+
+// AppendCommandJSON appends x as JSON.
+func AppendCommandJSON(dst []byte, x *record.Command) []byte {
+	c := coder{mode: writeJSON, out: append(dst, '{')}
+	commandFields(&c, x)
+	return append(c.out, '}')
+}
+
+// DecodeCommand reads a command from binary protobuf.
+func DecodeCommand(b []byte, x *record.Command) error {
+	*x = record.Command{}
+	c := coder{mode: readProto, unknown: skipUnknown}
+	c.openWire(b)
+	commandFields(&c, x)
+	return c.decoded("command")
+}

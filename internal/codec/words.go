@@ -19,6 +19,7 @@ var (
 	preferences      = []string{"", "fewest_outlets", "priority"}
 	releases         = []string{"", "cancel", "archive"}
 
+	commandKinds        = []string{"", "sync", "push", "retry", "orders"}
 	communicationKinds  = []string{"", "set_level", "compare_and_set", "read_level"}
 	communicationStates = []string{
 		"", "attempted", "acknowledged", "rejected", "unknown", "observed", "held", "quarantined",

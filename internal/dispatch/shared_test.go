@@ -47,7 +47,7 @@ func (p *pantry) fold(i int) bool {
 
 func TestKitsAndLocations(t *testing.T) {
 	for _, settings := range [][]dispatch.Settings{{shop}, {site}, {webhook}, {shop, webhook, site}} {
-		for seed := range uint64(seeds(400)) {
+		for seed := range uint64(seeds(200)) {
 			random := rand.New(rand.NewPCG(seed, 13))
 			p := newPantry(6+stock.Quantity(random.IntN(6)), settings...)
 			moves, known := steps(), events()

@@ -217,7 +217,7 @@ func (w *world) send() bool {
 	if r.sold, r.released = w.l.Sold, w.l.Released; a.Kind == dispatch.Read {
 		r.sold, r.released = w.l.Counters(w.s, w.now)
 	}
-	if !w.l.Loose {
+	if !w.l.Loose && w.l.Open == nil && w.l.Old == nil {
 		w.slipped = 0
 	}
 	r.slipped = w.slipped

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -35,7 +33,7 @@ type channel struct {
 	noRoute   error
 	traits    Traits
 	settings  dispatch.Settings
-	budget    *rate.Limiter // the account's
+	budget    *budget // the account's
 
 	listings  map[string]*listing
 	watched   map[*listing]struct{}    // those that a mark may change
@@ -49,14 +47,14 @@ type channel struct {
 	replayed  bool                     // the last request begun was a replay
 	pending   int                      // listings that are not at rest
 
-	feed      feed
-	feedDirty bool
-	lapsed    stock.Instant // when grace was last looked at
+	feed     feed
+	commands []*running // that are not done
 
-	pausedUntil stock.Instant // the channel asked for it, or failed
-	failures    int           // in a row
-	held        string        // why every request fails: the address or the credentials; "": they do not
-	readBack    stock.Instant // when all levels are to be read back next
+	pausedUntil  stock.Instant // the channel asked for it, or failed
+	failures     int           // in a row
+	failingSince stock.Instant // when they began; 0: there are none
+	held         string        // why every request fails: the address or the credentials; "": they do not
+	readBack     stock.Instant // when all levels are to be read back next
 }
 
 func newChannel(o *owner, key, pool, id string) *channel {
@@ -89,7 +87,7 @@ func (c *channel) set(s record.ChannelState) {
 	c.traits = c.connector.Traits()
 	c.settings.Access, c.settings.Keys, c.settings.ReadLag = c.traits.Access, c.traits.KeysLast, c.traits.ReadLag
 	if c.budget = c.owner.budgets[c.account]; c.budget == nil {
-		c.budget = rate.NewLimiter(rate.Limit(c.traits.RequestsPerSecond), max(1, c.traits.Burst))
+		c.budget = newBudget(c.traits)
 		c.owner.budgets[c.account] = c.budget
 	}
 	if every := c.owner.stage.cfg.ReadBackEvery; every > 0 && c.traits.Access != dispatch.Blind {
@@ -264,20 +262,23 @@ func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing
 
 // succeed and fail keep the channel's pause: doubled with each failure in a row, with jitter, and never shorter than asked for.
 // A success ends no pause: it may be of a request that left before the channel asked for one.
-func (c *channel) succeed(now stock.Instant, a *Allowance) {
+func (c *channel) succeed(kind int, now stock.Instant, a *Allowance) {
 	if c.failures >= openAfter || c.held != "" {
 		c.owner.stage.deps.Logger.Info("the channel answers again", "channel", c.key)
 	}
-	c.failures, c.held = 0, ""
-	c.allow(now, a)
+	c.failures, c.failingSince, c.held = 0, 0, ""
+	c.budget.allow(kind, now, a)
 }
 
-func (c *channel) fail(now stock.Instant, e *RequestError) {
+func (c *channel) fail(kind int, now stock.Instant, e *RequestError) {
 	pause := max(e.RetryAfter, c.backOff(c.failures))
 	c.pausedUntil = max(c.pausedUntil, now.Add(pause))
-	c.allow(now, e.Allowance)
+	c.budget.allow(kind, now, e.Allowance)
 	if e.Class == Throttled {
 		return // it is there, and says when
+	}
+	if c.failures == 0 {
+		c.failingSince = now
 	}
 	if c.failures++; c.failures == openAfter || e.WholeChannel && c.held == "" {
 		c.owner.stage.deps.Logger.Warn("the channel fails, one request at a time tries it again", "channel", c.key, "class", e.Class, "reason", e.Reason)
@@ -296,18 +297,6 @@ func (c *channel) atOnce() int {
 		return 1
 	}
 	return c.owner.stage.cfg.RequestsAtOnce
-}
-
-// allow takes in what the channel says its account may do. The requests that left meanwhile are not in it; the next answer has them.
-func (c *channel) allow(now stock.Instant, a *Allowance) {
-	if a == nil || a.EachAfter <= 0 {
-		return
-	}
-	c.budget.SetLimitAt(now.Time(), rate.Every(a.EachAfter))
-	c.budget.SetBurstAt(now.Time(), max(1, a.Most))
-	if more := int(c.budget.TokensAt(now.Time())) - a.Now; more > 0 {
-		c.budget.AllowN(now.Time(), more)
-	}
 }
 
 // backOff returns how long to wait after failures in a row before the last.

@@ -21,7 +21,29 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
-// offers is the offers topic: one partition in memory.
+// logs are the topics that an owner reads.
+type logs struct{ offers, commands *offers }
+
+func (l logs) of(t stream.Topic) *offers {
+	if t == stream.Commands {
+		return l.commands
+	}
+	return l.offers
+}
+
+func (l logs) TopicID(ctx context.Context, t stream.Topic) (string, error) {
+	return l.of(t).TopicID(ctx, t)
+}
+
+func (l logs) Bounds(ctx context.Context, p stream.Partition) (stream.Bounds, error) {
+	return l.of(p.Topic).Bounds(ctx, p)
+}
+
+func (l logs) Open(ctx context.Context, p stream.Partition, from int64) (stream.Reader, error) {
+	return l.of(p.Topic).Open(ctx, p, from)
+}
+
+// offers is the offers topic, or the commands: one partition in memory.
 type offers struct {
 	mu      sync.Mutex
 	id      string          // guarded by mu
@@ -102,6 +124,8 @@ func (r *offersReader) Close() {}
 type said struct {
 	mu    sync.Mutex
 	all   []record.Communication // guarded by mu
+	feed  []record.Event         // orders and marks, guarded by mu
+	ends  []record.Command       // guarded by mu
 	raw   [][]byte               // guarded by mu
 	fault func() error           // guarded by mu; where set, asked before anything is kept
 }
@@ -121,6 +145,22 @@ func (s *said) Produce(ctx context.Context, messages []stream.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range messages {
+		switch m.Topic {
+		case stream.Orders:
+			var e record.Event
+			if err := codec.ParseEvent(m.ContentType, m.Value, &e); err != nil {
+				return err
+			}
+			s.feed = append(s.feed, e)
+			continue
+		case stream.Commands:
+			var c record.Command
+			if err := codec.DecodeCommand(m.Value, &c); err != nil {
+				return err
+			}
+			s.ends = append(s.ends, c)
+			continue
+		}
 		if m.Topic != stream.Communications || m.ContentType != stream.ContentTypeProtobuf {
 			return fmt.Errorf("a message of topic %s, type %s", m.Topic, m.ContentType)
 		}
@@ -421,22 +461,23 @@ func (assignment) CommitLag(int64)                          {}
 
 // A bench is a stage with everything around it.
 type bench struct {
-	t       *testing.T
-	offers  *offers
-	said    *said
-	told    publisher.ToldStore
-	logs    *bytes.Buffer // read when nobody works
-	markets map[string]publisher.Connector
-	cfg     publisher.Config
-	version stock.Version
-	stage   *publisher.Stage
-	looks   atomic.Int64 // how often the stage and the test looked at the clock
+	t        *testing.T
+	offers   *offers
+	commands *offers
+	said     *said
+	told     publisher.ToldStore
+	logs     *bytes.Buffer // read when nobody works
+	markets  map[string]publisher.Connector
+	cfg      publisher.Config
+	version  stock.Version
+	stage    *publisher.Stage
+	looks    atomic.Int64 // how often the stage and the test looked at the clock
 }
 
 func newBench(t *testing.T, markets map[string]publisher.Connector) *bench {
 	cfg := publisher.DefaultConfig()
 	cfg.ReadBackEvery, cfg.RetryMax = 0, 8*time.Second
-	return &bench{t: t, offers: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
+	return &bench{t: t, offers: newOffers(), commands: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
 }
 
 func (b *bench) now() time.Time {
@@ -448,7 +489,7 @@ func (b *bench) now() time.Time {
 func (b *bench) work() (stop func() error) {
 	b.t.Helper()
 	stage, err := publisher.New(b.cfg, publisher.Deps{
-		Log: b.offers, Outputs: b.said, Told: b.told, Now: b.now,
+		Log: logs{b.offers, b.commands}, Outputs: b.said, Told: b.told, Now: b.now,
 		Logger: slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connect: func(c *record.Channel) (publisher.Connector, error) {
 			if m := b.markets[c.Channel]; m != nil {

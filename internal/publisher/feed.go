@@ -1,19 +1,47 @@
 package publisher
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"time"
 
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // feedRow is the told row of what is known of a channel's orders. A listing's key holds a '/', so none is equal.
 const feedRow = "orders"
 
-// A feed is how far a channel's orders are known. It is stored.
+// A feed is how far a channel's orders are known. Its exported fields are stored.
 type feed struct {
 	// Marked is the newest mark's; 0: there has never been one.
 	Marked stock.Instant `json:",omitempty"`
+	// Polled is until when orders have been read, by our clock; 0: they never were.
+	Polled stock.Instant `json:",omitempty"`
+
+	dirty  bool
+	poll   *poll         // under way
+	next   stock.Instant // when the next begins
+	lapsed stock.Instant // when grace was last looked at
+	// told and before are the orders of this poll and of the last one, by what they said: windows overlap, and what was written once
+	// is not written again.
+	told, before map[[sha256.Size]byte]struct{}
+}
+
+// news reports whether an order was not written yet as it is.
+func (f *feed) news(o *record.Order) bool {
+	sum := sha256.Sum256(codec.AppendEvent(nil, &record.Event{Order: o}))
+	_, old := f.before[sum]
+	_, again := f.told[sum]
+	if f.told == nil {
+		f.told = map[[sha256.Size]byte]struct{}{}
+	}
+	f.told[sum] = struct{}{}
+	return !old && !again
 }
 
 func (f feed) pack() ([]byte, error) { return json.Marshal(f) }
@@ -29,9 +57,114 @@ func (f *feed) unpack(value []byte) error {
 // folded. A channel that had marks and has none any more is waited for: its feed is silent, and its sales are unknown.
 func (c *channel) lapse(now stock.Instant) {
 	grace := c.state.Channel.Publish.Grace
-	if grace <= 0 || c.feed.Marked != 0 || !c.settings.Lowers || now < c.lapsed.Add(maxSleep) {
+	if _, polled := c.orderSource(); polled || grace <= 0 || c.feed.Marked != 0 || !c.settings.Lowers || now < c.feed.lapsed.Add(maxSleep) {
 		return
 	}
-	c.lapsed = now
+	c.feed.lapsed = now
 	c.mark(now.Add(-grace), now)
+}
+
+// A poll reads the orders that changed in a window of time, a page after the other.
+type poll struct {
+	began        stock.Instant // the window's end, when that is now
+	since, until stock.Instant // the window by the channel's clock, with what it overlaps
+	page         string
+	busy         bool
+	orders       int64
+	reads        stock.Instant // when the page under way was asked for
+}
+
+// overlap is by how much a window begins before the former one's end: clocks differ, and a channel shows orders late. longest bounds
+// a window, because channels let nobody page without end; skew is how far ahead of ours a channel's clock may be.
+const (
+	overlap = 2 * time.Minute
+	longest = 24 * time.Hour
+	skew    = time.Minute
+)
+
+// orderSource returns the channel's order source, ok false where its orders are not to be polled.
+func (c *channel) orderSource() (source OrderSource, ok bool) {
+	if c.connector == nil || !c.state.Channel.Flows.Orders {
+		return nil, false
+	}
+	source, ok = c.connector.(OrderSource)
+	return source, ok
+}
+
+// pollOrders begins to read the next page of orders, if it is time, and returns the request, or when it will be.
+func (c *channel) pollOrders(now stock.Instant) (r *request, at stock.Instant) {
+	cfg := &c.owner.stage.cfg
+	f := &c.feed
+	if _, ok := c.orderSource(); !ok || cfg.PollEvery <= 0 || f.poll != nil && f.poll.busy {
+		return nil, 0
+	}
+	if f.poll == nil && now < f.next {
+		return nil, f.next
+	}
+	if c.pausedUntil > now {
+		return nil, c.pausedUntil
+	}
+	if at, ok := c.budget.take(kindOrders, now); !ok {
+		return nil, at
+	}
+	if f.poll == nil {
+		from := f.Polled
+		if from == 0 {
+			from = now.Add(-cfg.OrdersBack)
+		}
+		end := min(now, from.Add(longest))
+		f.poll = &poll{began: end, since: from.Add(-overlap - c.state.Channel.Publish.VisibilityLag), until: end.Add(skew)}
+	}
+	f.poll.busy, f.poll.reads = true, now
+	return &request{channel: c, poll: f.poll, deadline: now.Add(c.traits.Timeout).Time(), startedAt: now}, 0
+}
+
+// heardOrders takes in a page of orders: they are written to the input topic, and after the last page a mark that nothing older is
+// missing, in the same partition. What is read twice changes nothing there.
+func (o *owner) heardOrders(ctx context.Context, a answer, now stock.Instant) error {
+	c, p := a.request.channel, a.request.poll
+	f := &c.feed
+	p.busy = false
+	if a.err != nil {
+		failed := asRequestError(a.err)
+		c.fail(kindOrders, now, failed)
+		o.stage.metrics.outcome(c, "orders", failed.Class)
+		return nil // the same page again, after the pause
+	}
+	c.succeed(kindOrders, now, a.orders.Allowance)
+	o.stage.metrics.outcome(c, "orders", OK)
+	var messages []stream.Message
+	add := func(e *record.Event) {
+		messages = append(messages, stream.Message{
+			Topic: stream.Orders, Partition: stream.Any, Key: []byte(c.pool), Value: codec.AppendEvent(nil, e), ContentType: stream.ContentTypeProtobuf,
+		})
+	}
+	for i := range a.orders.Orders {
+		order := &a.orders.Orders[i]
+		if order.Pool, order.Channel = c.pool, c.id; !f.news(order) {
+			continue
+		}
+		order.ReadAt = p.reads
+		add(&record.Event{Order: order})
+	}
+	p.orders += int64(len(a.orders.Orders))
+	p.page = a.orders.Next
+	if p.page == "" {
+		add(&record.Event{Mark: &record.Mark{Pool: c.pool, Channel: c.id, OrdersUntil: p.began.Add(-c.state.Channel.Publish.VisibilityLag)}})
+	}
+	if len(messages) > 0 {
+		if err := o.stage.deps.Outputs.Produce(ctx, messages); err != nil {
+			return fmt.Errorf("write %d orders of channel %s: %w", len(a.orders.Orders), c.key, err)
+		}
+	}
+	if p.page != "" {
+		return nil
+	}
+	f.Polled, f.dirty, f.poll = p.began, true, nil
+	f.before, f.told = f.told, nil
+	if f.next = p.reads.Add(o.stage.cfg.PollEvery); p.began < p.reads.Add(-time.Minute) { // there is more to be caught up with
+		f.next = now
+	}
+	c.ordersRead(p.orders, f.Polled)
+	return nil
 }

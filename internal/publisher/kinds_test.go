@@ -187,7 +187,7 @@ func TestAllowance(t *testing.T) {
 		}
 		m := newMarket(true, levels)
 		m.traits.BatchRows = 1
-		m.allowance = &publisher.Allowance{Now: 0, Most: 2, EachAfter: 10 * time.Second}
+		m.allowance = &publisher.Allowance{Now: 0, Most: 20, PerSecond: 1, Cost: 10}
 		b := newBench(t, map[string]publisher.Connector{"web": m})
 		b.declare("web", nil)
 		b.work()

@@ -25,6 +25,8 @@ type listing struct {
 	busy        bool          // a request about it is under way
 	most        int           // its batch was refused as a whole: it is sent in batches of at most so many rows; 0: of any size
 	again       bool          // though it is put aside, it is read again
+	asked       *running      // the command that it answers
+	peek        bool          // its next read is to be told, and to change nothing
 	restless    bool          // it counts among the channel's pending
 }
 
@@ -95,8 +97,13 @@ func (l *listing) unpack(value []byte) error {
 // communication returns a record about the listing's present offer.
 func (l *listing) communication(state record.CommunicationState, kind record.CommunicationKind, reason string) record.Communication {
 	c := l.channel
+	command := ""
+	if l.asked != nil {
+		command = l.asked.ID
+	}
 	return record.Communication{
-		Pool: c.pool, Channel: c.id, Account: c.account, SKU: l.Item.SKU, Location: l.Item.Location,
+		Command: command,
+		Pool:    c.pool, Channel: c.id, Account: c.account, SKU: l.Item.SKU, Location: l.Item.Location,
 		Kind: kind, State: state, OfferVersion: l.ledger.Version, Quantity: l.ledger.Quantity, Sold: l.ledger.Sold,
 		Released: l.ledger.Released, Reason: reason, OfferedAt: l.OfferedAt, OccurredAt: l.OccurredAt,
 	}

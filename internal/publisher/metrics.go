@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ type metrics struct {
 	outcomes *prometheus.CounterVec
 	due      *prometheus.GaugeVec
 	oldest   *prometheus.GaugeVec
+	failing  *prometheus.GaugeVec
 	latency  prometheus.Histogram
 }
 
@@ -25,6 +27,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "shelfwire_publisher_oldest_unsent_decrease_seconds", Help: "Age of the oldest decrease that has not been sent, by channel.",
 		}, []string{"channel"}),
+		failing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shelfwire_publisher_failing_since_timestamp_seconds",
+			Help: "Since when a channel has answered nothing but failures, by channel and whether its address or credentials are wrong; absent where it answers.",
+		}, []string{"channel", "held"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "shelfwire_publisher_occurred_to_acknowledged_seconds", Help: "From what happened to the channel's acknowledgement.",
 			Buckets: prometheus.ExponentialBuckets(0.05, 2, 14),
@@ -33,7 +39,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.outcomes), reg.Register(m.due), reg.Register(m.oldest), reg.Register(m.latency))
+	return m, errors.Join(reg.Register(m.outcomes), reg.Register(m.due), reg.Register(m.oldest), reg.Register(m.failing), reg.Register(m.latency))
 }
 
 func (m *metrics) outcome(c *channel, kind string, class Class) {
@@ -43,6 +49,10 @@ func (m *metrics) outcome(c *channel, kind string, class Class) {
 func (m *metrics) channel(c *channel, pending int, oldest time.Duration) {
 	m.due.WithLabelValues(c.key).Set(float64(pending))
 	m.oldest.WithLabelValues(c.key).Set(oldest.Seconds())
+	m.failing.DeletePartialMatch(prometheus.Labels{"channel": c.key})
+	if c.failingSince != 0 {
+		m.failing.WithLabelValues(c.key, strconv.FormatBool(c.held != "")).Set(float64(c.failingSince.Time().UnixMilli()) / 1000)
+	}
 }
 
 // forget drops the gauges of channels that this process does not own any more.
@@ -50,5 +60,6 @@ func (m *metrics) forget(channels map[string]*channel) {
 	for key := range channels {
 		m.due.DeleteLabelValues(key)
 		m.oldest.DeleteLabelValues(key)
+		m.failing.DeletePartialMatch(prometheus.Labels{"channel": key})
 	}
 }

@@ -2,12 +2,11 @@ package publisher
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -23,10 +22,12 @@ type owner struct {
 	sequence   int64
 	position   ToldPosition
 	channels   map[string]*channel
-	budgets    map[string]*rate.Limiter // by account, whose limits its channels share
-	dirty      []*listing               // changed since the last save
+	budgets    map[string]*budget // by account, whose limits its channels share
+	dirty      []*listing         // changed since the last save
 	dirtyState []*channel
 	said       []record.Communication // to be written
+	rows       []ToldRow              // further ones that the next save writes
+	commands   commandPosition
 	results    chan answer
 	requests   sync.WaitGroup
 	keys       int           // requests numbered so far
@@ -37,7 +38,7 @@ type owner struct {
 
 func newOwner(s *Stage, a stream.Assignment, sequence int64, p ToldPosition) *owner {
 	return &owner{
-		stage: s, assignment: a, sequence: sequence, position: p, channels: map[string]*channel{}, budgets: map[string]*rate.Limiter{},
+		stage: s, assignment: a, sequence: sequence, position: p, channels: map[string]*channel{}, budgets: map[string]*budget{},
 		results: make(chan answer), decoder: codec.NewDecoder(),
 	}
 }
@@ -60,56 +61,83 @@ func (o *owner) end() {
 // maxSleep bounds how long the owner looks at nothing, so that gauges stay fresh.
 const maxSleep = time.Second
 
-func (o *owner) run(ctx context.Context, reader stream.Reader, healthy func()) error {
+// A pump reads records for one goroutine: what it gives belongs to the reader, which must not go on before it was taken in.
+type pump struct {
+	given chan []stream.Record
+	taken chan struct{}
+}
+
+// read gives records until ctx ends, or ends it.
+func (p pump) read(ctx context.Context, reader stream.Reader, cancel context.CancelCauseFunc) {
+	for {
+		records, err := reader.Read(ctx)
+		if err != nil {
+			cancel(err)
+			return
+		}
+		if !hand(ctx, p.given, records) {
+			return
+		}
+		if _, ok := receive(ctx, p.taken); !ok {
+			return
+		}
+	}
+}
+
+func hand[T any](ctx context.Context, to chan T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func receive[T any](ctx context.Context, from chan T) (v T, ok bool) {
+	select {
+	case v = <-from:
+		return v, true
+	case <-ctx.Done():
+		return v, false
+	}
+}
+
+func (o *owner) run(ctx context.Context, reader, commands stream.Reader, healthy func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	offers := make(chan []stream.Record)
-	taken := make(chan struct{})
+	offers := pump{make(chan []stream.Record), make(chan struct{})}
+	asked := pump{make(chan []stream.Record), make(chan struct{})}
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer cancel(nil)
-	reading.Go(func() {
-		for {
-			records, err := reader.Read(ctx)
-			if err != nil {
-				cancel(err)
-				return
-			}
-			select {
-			case offers <- records:
-			case <-ctx.Done():
-				return
-			}
-			// The records belong to the reader, which must not go on before they were taken in.
-			select {
-			case <-taken:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	reading.Go(func() { offers.read(ctx, reader, cancel) })
+	reading.Go(func() { asked.read(ctx, commands, cancel) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		var err error
 		select {
-		case records := <-offers:
-			if err := o.take(ctx, records); err != nil {
-				return err
+		case records := <-offers.given:
+			if err = o.take(ctx, records); err == nil {
+				hand(ctx, offers.taken, struct{}{})
 			}
-			select {
-			case taken <- struct{}{}:
-			case <-ctx.Done():
-				return context.Cause(ctx)
+		case records := <-asked.given:
+			if err = o.takeCommands(ctx, records); err == nil {
+				hand(ctx, asked.taken, struct{}{})
 			}
 		case a := <-o.results:
-			if err := o.hear(ctx, a); err != nil {
-				return err
-			}
+			err = o.hear(ctx, a)
 		case <-timer.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		if err != nil {
+			return err
+		}
 		wake, err := o.pump(ctx)
 		if err != nil {
+			return err
+		}
+		if err := o.finish(ctx); err != nil {
 			return err
 		}
 		o.measure()
@@ -196,7 +224,7 @@ func (o *owner) offer(f *record.Offer, now stock.Instant) {
 func (o *owner) mark(m *record.ChannelMark, now stock.Instant) {
 	c := o.channel(m.Pool, m.Channel, m.Account)
 	if m.OrdersUntil > c.feed.Marked {
-		c.feed.Marked, c.feedDirty = m.OrdersUntil, true
+		c.feed.Marked, c.feed.dirty = m.OrdersUntil, true
 	}
 	c.mark(m.OrdersUntil, now)
 }
@@ -242,11 +270,12 @@ func (o *owner) save(ctx context.Context) error {
 		}
 		rows = append(rows, ToldRow{Channel: l.channel.key, Listing: l.key, Value: value})
 	}
+	rows, o.rows = append(rows, o.rows...), o.rows[:0]
 	for _, c := range o.channels {
-		if !c.feedDirty {
+		if !c.feed.dirty {
 			continue
 		}
-		c.feedDirty = false
+		c.feed.dirty = false
 		value, err := c.feed.pack()
 		if err != nil {
 			return err
@@ -266,6 +295,12 @@ func (o *owner) load(rows []ToldRow) error {
 	slices.SortFunc(rows, func(a, b ToldRow) int { return len(a.Listing) - len(b.Listing) }) // channels first
 	now := o.stage.now()
 	for _, r := range rows {
+		if r.Channel == commandsChannel {
+			if err := json.Unmarshal(r.Value, &o.commands); err != nil {
+				return fmt.Errorf("told row of the commands' position does not decode: %w", err)
+			}
+			continue
+		}
 		c, ok := o.channels[r.Channel]
 		if !ok {
 			ids := stream.SplitKey(r.Channel)

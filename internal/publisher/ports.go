@@ -70,7 +70,7 @@ type Traits struct {
 	KeysLast time.Duration
 	// ReadLag is how much older than a read's start the level may be that it tells.
 	ReadLag time.Duration
-	// RequestsPerSecond and Burst are what its account may do until it says otherwise ([Allowance]).
+	// RequestsPerSecond and Burst are what its account may do until the channel says otherwise ([Allowance]).
 	RequestsPerSecond int
 	Burst             int
 	Timeout           time.Duration // of one request, from the fence on
@@ -87,11 +87,12 @@ type Connector interface {
 	Read(ctx context.Context, items []Item) (Reading, error)
 }
 
-// An Allowance is what the account may do from now on, as the channel says, in requests like the one it answers.
+// An Allowance is what the account may do from now on, in the channel's own units (requests, points).
 type Allowance struct {
-	Now       int           // so many at once
-	Most      int           // so many at once after a rest, ≥ 1
-	EachAfter time.Duration // one more is earned in this time, > 0
+	Now       int     // so much at once
+	Most      int     // so much at once after a rest, ≥ 1
+	PerSecond float64 // so much is earned back, > 0
+	Cost      int     // what must be there for a request like the one it answers, ≥ 1
 }
 
 // A Reading is what a channel tells of some levels.

@@ -27,6 +27,9 @@ import (
 type Config struct {
 	// ReadBackEvery is how often the level of every listing is read back where a channel can be read; 0: never.
 	ReadBackEvery time.Duration
+	// PollEvery is how often a channel's orders are read, where its connector can and its orders flow is on; 0: never. OrdersBack is
+	// how far back the first time.
+	PollEvery, OrdersBack time.Duration
 	// RetryMin and RetryMax bound the pause before a channel that failed, or a server of ours, is asked again.
 	RetryMin, RetryMax time.Duration
 	// RequestsAtOnce is how many requests one channel may have under way, ≥ 2 so that a sell-out need not wait for a bulk.
@@ -35,7 +38,7 @@ type Config struct {
 
 // DefaultConfig returns settings that suit most channels.
 func DefaultConfig() Config {
-	return Config{ReadBackEvery: 15 * time.Minute, RetryMin: 500 * time.Millisecond, RetryMax: time.Minute, RequestsAtOnce: 2}
+	return Config{ReadBackEvery: 15 * time.Minute, PollEvery: 15 * time.Second, OrdersBack: 7 * 24 * time.Hour, RetryMin: 500 * time.Millisecond, RetryMax: time.Minute, RequestsAtOnce: 2}
 }
 
 // Deps are what the stage works with.
@@ -59,7 +62,7 @@ type Stage struct {
 
 // New returns a stage that is ready to work.
 func New(cfg Config, deps Deps) (*Stage, error) {
-	if cfg.RetryMin <= 0 || cfg.RetryMax < cfg.RetryMin || cfg.RequestsAtOnce < 1 || cfg.ReadBackEvery < 0 {
+	if cfg.RetryMin <= 0 || cfg.RetryMax < cfg.RetryMin || cfg.RequestsAtOnce < 1 || cfg.ReadBackEvery < 0 || cfg.PollEvery < 0 || cfg.OrdersBack < 0 {
 		return nil, fmt.Errorf("publisher configuration: %+v is out of range", cfg)
 	}
 	m, err := newMetrics(deps.Metrics)
@@ -153,5 +156,10 @@ func (s *Stage) own(ctx context.Context, a stream.Assignment, healthy func()) er
 		return err
 	}
 	defer reader.Close()
-	return o.run(ctx, reader, healthy)
+	commands, err := o.openCommands(ctx)
+	if err != nil {
+		return err
+	}
+	defer commands.Close()
+	return o.run(ctx, reader, commands, healthy)
 }

@@ -21,6 +21,7 @@ type request struct {
 	rows      []Row
 	items     []Item             // of a read
 	counters  []dispatch.Listing // of a read: the ledgers as of when it left
+	poll      *poll              // of orders
 	deadline  time.Time
 	startedAt stock.Instant
 }
@@ -30,6 +31,7 @@ type answer struct {
 	request *request
 	reply   Reply
 	reading Reading
+	orders  OrderPage
 	err     error
 }
 
@@ -44,6 +46,10 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 	}
 	var starting []*request
 	for _, c := range o.channels {
+		r, at := c.pollOrders(now)
+		if earlier(at); r != nil {
+			starting = append(starting, r)
+		}
 		if c.why() != "" {
 			continue
 		}
@@ -61,8 +67,8 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 			if !c.ready(urgent, now, earlier) {
 				break
 			}
-			if !c.budget.AllowN(now.Time(), 1) {
-				earlier(now.Add(min(maxSleep, time.Duration(float64(time.Second)/max(0.001, float64(c.budget.Limit()))))))
+			if at, ok := c.budget.take(c.kindOfNext(urgent, now), now); !ok {
+				earlier(at)
 				break
 			}
 			r := c.begin(urgent, now)
@@ -106,6 +112,19 @@ func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Insta
 		}
 	}
 	return false
+}
+
+// kindOfNext returns what kind of request the next one will be.
+func (c *channel) kindOfNext(urgent bool, now stock.Instant) int {
+	if urgent || c.queued(c.queue[:laneRead]) {
+		return kindSet
+	}
+	for _, at := range c.retryAt {
+		if at <= now {
+			return kindSet
+		}
+	}
+	return kindRead
 }
 
 // queued reports whether a listing stands in one of the first lanes.
@@ -261,6 +280,11 @@ func (r *request) do(ctx context.Context) answer {
 		return answer{request: r, err: &RequestError{Class: Timeout, Reason: "the deadline passed before it was sent"}}
 	}
 	a := answer{request: r}
+	if r.poll != nil {
+		source, _ := r.channel.orderSource()
+		a.orders, a.err = source.Orders(ctx, r.poll.since, r.poll.until, r.poll.page)
+		return a
+	}
 	if r.items != nil {
 		a.reading, a.err = r.channel.connector.Read(ctx, r.items)
 		if n := len(a.reading.Levels); a.err == nil && n != len(r.items) {
@@ -279,6 +303,15 @@ func (r *request) do(ctx context.Context) answer {
 func (o *owner) hear(ctx context.Context, a answer) error {
 	now := o.stage.now()
 	c := a.request.channel
+	if a.request.poll != nil {
+		if a.request.poll != c.feed.poll {
+			return nil // somebody asked for another window meanwhile
+		}
+		if err := o.heardOrders(ctx, a, now); err != nil {
+			return err
+		}
+		return o.save(ctx)
+	}
 	c.busy--
 	for _, l := range a.request.listings {
 		l.busy = false
@@ -305,11 +338,11 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 	o := c.owner
 	if a.err != nil {
 		failed := asRequestError(a.err)
-		c.fail(now, failed)
+		c.fail(kindRead, now, failed)
 		o.stage.metrics.outcome(c, "read", failed.Class)
 		return
 	}
-	c.succeed(now, a.reading.Allowance)
+	c.succeed(kindRead, now, a.reading.Allowance)
 	for i, l := range a.request.listings {
 		level := a.reading.Levels[i].Quantity
 		if level == nil {
@@ -319,6 +352,7 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 		if l.Unsellable {
 			l.release()
 		}
+		l.again = false
 		before := &a.request.counters[i]
 		said := l.communication(record.Observed, record.ReadLevel, "read_back")
 		if expected, ok := before.Expected(c.settings); ok {
@@ -326,10 +360,19 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 		}
 		if before.Drifted(c.settings, *level) {
 			said.Reason = drift
-			l.drifted()
+			if l.asked != nil {
+				l.asked.done.Drifted++
+			}
+			if !l.peek {
+				l.drifted()
+			}
 		}
 		said.Level, said.AttemptedAt, said.RepliedAt, said.ReplyClass = level, a.request.startedAt, now, string(OK)
-		l.ledger.Observed(c.settings, *level, before.Sold, before.Released, now)
+		if l.peek {
+			l.ledger.Look, l.peek = false, false
+		} else {
+			l.ledger.Observed(c.settings, *level, before.Sold, before.Released, now)
+		}
 		o.said = append(o.said, said)
 		o.stage.metrics.outcome(c, "read", OK)
 	}
@@ -337,7 +380,7 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 
 func (c *channel) heardReply(a answer, now stock.Instant) {
 	o := c.owner
-	c.succeed(now, a.reply.Allowance)
+	c.succeed(kindSet, now, a.reply.Allowance)
 	c.forget(a.request.key)
 	for i, l := range a.request.listings {
 		row := a.reply.Rows[i]
@@ -380,7 +423,7 @@ const batchTries = 5
 func (c *channel) heardFailure(a answer, now stock.Instant) {
 	o := c.owner
 	failed := asRequestError(a.err)
-	c.fail(now, failed)
+	c.fail(kindSet, now, failed)
 	state := record.CommunicationRejected
 	key, open := a.request.key, a.request.listings[0].ledger.Open
 	if again := open.Tries > 1; again || failed.Class.unknown() {

@@ -45,14 +45,13 @@ type cost struct {
 	} `json:"throttleStatus"`
 }
 
-// allowance translates the bucket into requests like this one; nil where the shop did not say.
+// allowance is the bucket in points; nil where the shop did not say.
 func (c *cost) allowance() *publisher.Allowance {
-	if c == nil || c.Requested <= 0 || c.Throttle.Restore <= 0 {
+	if c == nil || c.Requested <= 0 || c.Throttle.Restore <= 0 || c.Throttle.Maximum < 1 {
 		return nil
 	}
 	return &publisher.Allowance{
-		Now: int(c.Throttle.Available / c.Requested), Most: max(1, int(c.Throttle.Maximum/c.Requested)),
-		EachAfter: time.Duration(c.Requested / c.Throttle.Restore * float64(time.Second)),
+		Now: int(c.Throttle.Available), Most: int(c.Throttle.Maximum), PerSecond: c.Throttle.Restore, Cost: int(math.Ceil(c.Requested)),
 	}
 }
 
@@ -79,7 +78,7 @@ func (c *Connector) call(ctx context.Context, query string, variables, out any) 
 	header.Set("X-Shopify-Access-Token", token)
 	answer, err := c.client.Post(ctx, Path, header, body)
 	if err != nil {
-		if failed := err.(*publisher.RequestError); failed.Class == publisher.Unauthorised { //nolint:errorlint,errcheck // Post says so
+		if failed := err.(*publisher.RequestError); failed.Class == publisher.Unauthorised { //nolint:errorlint // Post says so
 			c.tokens.drop(token)
 		}
 		return nil, err

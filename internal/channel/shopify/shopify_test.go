@@ -164,7 +164,7 @@ func TestManyLocations(t *testing.T) {
 	if err != nil || slices.ContainsFunc(reply.Rows, func(r publisher.RowReply) bool { return r.Outcome != publisher.RowApplied }) {
 		t.Fatalf("Set() of 250 rows = %v", err)
 	}
-	if a := reply.Allowance; a == nil || a.Most < 1 || a.EachAfter <= 0 {
+	if a := reply.Allowance; a == nil || a.Most != 20_000 || a.PerSecond != 1000 || a.Cost < 10 {
 		t.Errorf("Allowance = %+v, want the shop's own figures", a)
 	}
 }
@@ -179,7 +179,7 @@ func TestThrottledByPoints(t *testing.T) {
 	if !ok || failed.Class != publisher.Throttled || failed.RetryAfter < 2*time.Second || failed.RetryAfter > 5*time.Second {
 		t.Errorf("Set() = %+v, want throttled for some seconds", err)
 	}
-	if failed.Allowance == nil || failed.Allowance.Now != 0 || failed.Allowance.EachAfter < 500*time.Millisecond {
+	if failed.Allowance == nil || failed.Allowance.Now != 0 || failed.Allowance.PerSecond != 5 {
 		t.Errorf("Allowance = %+v, want nothing now", failed.Allowance)
 	}
 }

@@ -42,7 +42,7 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
 	body, err := t.client.Do(ctx, TokenPath, header, []byte(form.Encode()))
 	if err != nil {
-		failed := *err.(*publisher.RequestError) //nolint:errorlint,errcheck // Do says so
+		failed := *err.(*publisher.RequestError) //nolint:errorlint // Do says so
 		if failed.Class == publisher.Refused || failed.Class == publisher.Unauthorised {
 			failed.Class, failed.WholeChannel = publisher.Unauthorised, true
 		}

@@ -241,7 +241,37 @@ func (s *Shop) run(body []byte, throttled bool) ([]byte, error) {
 			return failure(wrong.code, wrong.message, s.cost(points, &points)), nil
 		}
 	}
-	return marshal(map[string]any{"data": pick(root, op.fields, vars), "extensions": map[string]any{"cost": s.cost(points, &points)}}), nil
+	data := pick(root, op.fields, vars)
+	actual := min(points, objects(data))
+	if op.kind == "mutation" {
+		actual = points
+	}
+	s.refund(points - actual)
+	return marshal(map[string]any{"data": data, "extensions": map[string]any{"cost": s.cost(points, &actual)}}), nil
+}
+
+// objects counts what an answer holds.
+func objects(v any) (n int) {
+	switch v := v.(type) {
+	case map[string]any:
+		n = 1
+		for _, inner := range v {
+			n += objects(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			n += objects(inner)
+		}
+	}
+	return n
+}
+
+// refund gives back what a query was not worth in the end.
+func (s *Shop) refund(points int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fill()
+	s.points = min(s.options.Maximum, s.points+float64(points))
 }
 
 // arrays checks the size of every array in the variables.
