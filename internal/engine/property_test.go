@@ -82,7 +82,7 @@ func TestCuts(t *testing.T) {
 			return err
 		}
 		r := rand.New(rand.NewPCG(uint64(len(journal)), 1))
-		for range 6 {
+		for range 3 {
 			var cuts []enginetest.Cut
 			got, err := enginetest.Fold(journal, func(int) enginetest.Cut {
 				cuts = append(cuts, enginetest.Cut(r.IntN(5)))

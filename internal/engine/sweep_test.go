@@ -156,7 +156,7 @@ func TestKitsOfOneComponent(t *testing.T) {
 func TestManyDue(t *testing.T) {
 	b := newBigPool(t, 0)
 	publish := journalStart + 24*3600*1_000_000
-	for i := range 1200 {
+	for i := range 600 {
 		b.fold(record.Event{Movement: &record.Movement{Pool: "p", Outlet: "A", SKU: b.sku(i), Kind: stock.Receipt, Quantity: 3, OccurredAt: journalStart}})
 		b.fold(record.Event{Listing: &record.Listing{
 			Pool: "p", Channel: "c", SKU: b.sku(i), OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant, PublishAt: publish,
@@ -165,7 +165,7 @@ func TestManyDue(t *testing.T) {
 	if len(b.offers) != 0 {
 		t.Fatalf("%d offers before the moment", len(b.offers))
 	}
-	for _, want := range []int{500, 500, 200, 0} {
+	for _, want := range []int{500, 100, 0} {
 		if n := b.at(publish, record.Event{Tick: &record.Tick{Pool: "p"}}); n != want {
 			t.Errorf("a tick brought %d offers, want %d", n, want)
 		}
