@@ -198,6 +198,10 @@ func (l *listing) decide(now stock.Instant) dispatch.Action {
 	if at := l.ledger.Open; at != nil && action.Kind == dispatch.Set && l.channel.unknown[at.Key] == nil {
 		return dispatch.Action{}
 	}
+	if level, ok := l.ledger.Expected(l.channel.settings); ok && l.confirm && action.Kind == dispatch.Nothing && l.ledger.Open == nil &&
+		l.channel.settings.Access == dispatch.Comparing && level >= 0 {
+		return dispatch.Action{Kind: dispatch.CompareAndSet, Value: level, Base: &level}
+	}
 	return action
 }
 

@@ -115,6 +115,21 @@ func TestRetryAndPush(t *testing.T) {
 	})
 }
 
+// What was put aside ends as told, also where the level is right already: otherwise it would be listed as failed for ever.
+func TestRetryConfirms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(true, map[string]stock.Quantity{})
+		b := newBench(t, map[string]publisher.Connector{"web": m})
+		b.declare("web", nil)
+		b.work()
+		b.offer("web", "A", 5, 0, 0)
+		pass(time.Minute)
+		m.put("A", 5) // somebody puts it on sale, at just that level
+		wantDone(t, b.ask(record.Command{ID: "r", Channel: "web", Kind: record.CommandRetry}), record.CommandDone{Count: 1})
+		wantSaid(t, b, "A", "quarantined", "observed 5", "attempted 5/1", "acknowledged 5/1")
+	})
+}
+
 // Commands are taken once, also over a restart.
 func TestCommandsAreTakenOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
