@@ -284,7 +284,7 @@ func (c *channel) fail(kind int, now stock.Instant, e *RequestError) {
 	if c.failures == 0 {
 		c.failingSince = now
 	}
-	if c.failures++; c.failures == openAfter || e.WholeChannel && c.held == "" {
+	if c.failures++; c.held == "" && (c.failures == openAfter || e.WholeChannel) {
 		c.owner.stage.deps.Logger.Warn("the channel fails, one request at a time tries it again", "channel", c.key, "class", e.Class, "reason", e.Reason)
 	}
 	if e.WholeChannel {

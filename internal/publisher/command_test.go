@@ -112,6 +112,12 @@ func TestRetryAndPush(t *testing.T) {
 		if m.level("A") != 4 {
 			t.Errorf("the level is %d right after the push, want 4 without waiting", m.level("A"))
 		}
+		pass(time.Minute)
+		sets := len(m.sets())
+		wantDone(t, b.ask(record.Command{ID: "again", Channel: "web", Kind: record.CommandPush, SKU: "A"}), record.CommandDone{Count: 1})
+		if n := len(m.sets()) - sets; n != 1 || m.level("A") != 4 {
+			t.Errorf("%d sets to level %d, want one that confirms 4", n, m.level("A"))
+		}
 	})
 }
 
