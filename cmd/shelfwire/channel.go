@@ -46,7 +46,7 @@ func pushCommand(sh *app.Shell) *cobra.Command {
 		Use:   "push CHANNEL [SKU]",
 		Short: "Tell a channel its offers now",
 		Long: `Tells a channel the offers of one SKU or of all, without waiting for more changes, and takes up again what was put aside.
-A channel that tells its levels is read first; what it shows already is not told again.`,
+A channel that tells its levels is read first.`,
 		Example: "  shelfwire push acme/web SHIRT",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {

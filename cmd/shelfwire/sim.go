@@ -27,7 +27,8 @@ themselves when told to, and fail as the file says. Each shop is at the address 
   PUT  /sim/NAME/faults      {"error_before":1000}                   parts in a thousand
   PUT  /sim/NAME/script      ["timeout_after"]                       what the next requests meet
 
-The file is YAML: seed, and under shops by name vendor (shopify, shop, webhook), token, secret, faults, script, products.`,
+The file is YAML: seed, and under shops by name vendor (shopify, shop, webhook), token, secret, faults,
+script, products, sales_per_minute; examples/faults.yml has one of each.`,
 		Example: "  shelfwire sim\n  shelfwire sim --listen 127.0.0.1:8475 --faults examples/faults.yml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,5 +66,5 @@ func serveSim(ctx context.Context, sh *app.Shell, listen string, file simserver.
 	for _, line := range server.Lines() {
 		fmt.Fprintf(sh.Stdout, "http://%s%s\n", l.Addr(), line)
 	}
-	return daemon.Run(ctx, daemon.HTTP("sim", l, server, log))
+	return daemon.Run(ctx, daemon.HTTP("sim", l, server, log), daemon.Actor{Name: "shoppers", Run: server.Run})
 }

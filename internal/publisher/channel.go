@@ -198,6 +198,10 @@ func (l *listing) decide(now stock.Instant) dispatch.Action {
 	if at := l.ledger.Open; at != nil && action.Kind == dispatch.Set && l.channel.unknown[at.Key] == nil {
 		return dispatch.Action{}
 	}
+	if level, ok := l.ledger.Expected(l.channel.settings); ok && l.confirm && action.Kind == dispatch.Nothing && l.ledger.Open == nil &&
+		l.channel.settings.Access == dispatch.Comparing && level >= 0 {
+		return dispatch.Action{Kind: dispatch.CompareAndSet, Value: level, Base: &level}
+	}
 	return action
 }
 
@@ -280,7 +284,7 @@ func (c *channel) fail(kind int, now stock.Instant, e *RequestError) {
 	if c.failures == 0 {
 		c.failingSince = now
 	}
-	if c.failures++; c.failures == openAfter || e.WholeChannel && c.held == "" {
+	if c.failures++; c.held == "" && (c.failures == openAfter || e.WholeChannel) {
 		c.owner.stage.deps.Logger.Warn("the channel fails, one request at a time tries it again", "channel", c.key, "class", e.Class, "reason", e.Reason)
 	}
 	if e.WholeChannel {

@@ -130,7 +130,7 @@ func (l *listing) begin(r *running, now stock.Instant) {
 		l.release()
 		l.channel.owner.touch(l)
 	}
-	l.peek = r.ObserveOnly
+	l.peek, l.confirm = r.ObserveOnly, l.confirm || r.Kind == record.CommandPush
 	l.ledger.Look = true
 	l.first, l.last = 0, 0
 	l.channel.schedule(l, now)

@@ -112,6 +112,27 @@ func TestRetryAndPush(t *testing.T) {
 		if m.level("A") != 4 {
 			t.Errorf("the level is %d right after the push, want 4 without waiting", m.level("A"))
 		}
+		pass(time.Minute)
+		sets := len(m.sets())
+		wantDone(t, b.ask(record.Command{ID: "again", Channel: "web", Kind: record.CommandPush, SKU: "A"}), record.CommandDone{Count: 1})
+		if n := len(m.sets()) - sets; n != 1 || m.level("A") != 4 {
+			t.Errorf("%d sets to level %d, want one that confirms 4", n, m.level("A"))
+		}
+	})
+}
+
+// What was put aside ends as told, also where the level is right already: otherwise it would be listed as failed for ever.
+func TestRetryConfirms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(true, map[string]stock.Quantity{})
+		b := newBench(t, map[string]publisher.Connector{"web": m})
+		b.declare("web", nil)
+		b.work()
+		b.offer("web", "A", 5, 0, 0)
+		pass(time.Minute)
+		m.put("A", 5) // somebody puts it on sale, at just that level
+		wantDone(t, b.ask(record.Command{ID: "r", Channel: "web", Kind: record.CommandRetry}), record.CommandDone{Count: 1})
+		wantSaid(t, b, "A", "quarantined", "observed 5", "attempted 5/1", "acknowledged 5/1")
 	})
 }
 

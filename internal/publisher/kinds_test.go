@@ -254,3 +254,31 @@ func TestGrace(t *testing.T) {
 		})
 	}
 }
+
+// A key is used as long as the channel is sure to know it, and not a moment longer: then the level is read.
+func TestKeysExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(true, map[string]stock.Quantity{"A": 5})
+		b := settledAs(t, m, func(tr *publisher.Traits) { tr.KeysLast = 2 * time.Minute }, 5)
+		m.meetsWith(func(_ int, c call) meets { return meets{lost: c.key != ""} })
+		b.offer("web", "A", 3, 0, 0)
+		pass(10 * time.Minute)
+		m.meetsWith(nil)
+		pass(5 * time.Minute)
+		if m.level("A") != 3 || b.stage.Pending() != 0 {
+			t.Errorf("the level is %d with %d pending, want 3 and 0", m.level("A"), b.stage.Pending())
+		}
+		first := map[string]time.Time{}
+		for _, c := range m.sets() {
+			if _, ok := first[c.key]; !ok {
+				first[c.key] = c.at
+			}
+			if age := c.at.Sub(first[c.key]); age > 2*time.Minute {
+				t.Errorf("key %s was used %s after its first time", c.key, age)
+			}
+		}
+		if len(first) < 3 {
+			t.Errorf("%d keys in 10 minutes, want a new one after every two", len(first))
+		}
+	})
+}

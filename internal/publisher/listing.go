@@ -25,6 +25,7 @@ type listing struct {
 	busy        bool          // a request about it is under way
 	most        int           // its batch was refused as a whole: it is sent in batches of at most so many rows; 0: of any size
 	again       bool          // though it is put aside, it is read again
+	confirm     bool          // it was put aside, or somebody asks: it is told even where the level is right, so that it ends as told
 	asked       *running      // the command that it answers
 	peek        bool          // its next read is to be told, and to change nothing
 	restless    bool          // it counts among the channel's pending

@@ -181,7 +181,7 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 			l.Attempted.Expected = &expected
 		}
 		l.ledger.Begin(c.settings, action, r.key, now, deadline)
-		l.busy, l.first, l.last = true, 0, 0
+		l.busy, l.confirm, l.first, l.last = true, false, 0, 0
 		o.touch(l)
 		o.said = append(o.said, l.attempt(record.Attempted, reason))
 		at := &o.said[len(o.said)-1]
@@ -207,6 +207,8 @@ func (l *listing) reason(a dispatch.Action) string {
 		return "level_unknown"
 	case a.Value < expected:
 		return "decrease"
+	case a.Value == expected:
+		return "confirm"
 	}
 	return "raise"
 }
@@ -515,7 +517,11 @@ func (l *listing) quarantine(reason string) {
 	l.Quarantine, l.Unsellable, l.again, l.most = reason, false, false, 0
 }
 
-func (l *listing) release() { l.Quarantine, l.Unsellable, l.again, l.most = "", false, false, 0 }
+// release takes up again a listing that was put aside.
+func (l *listing) release() {
+	l.confirm = l.confirm || l.Quarantine != ""
+	l.Quarantine, l.Unsellable, l.again, l.most = "", false, false, 0
+}
 
 // settleOld settles attempts that a zero overtook and that cannot land any more.
 func (c *channel) settleOld(now stock.Instant) {

@@ -31,6 +31,8 @@ type Shop struct {
 	Points          float64   `yaml:"points"`
 	PointsPerSecond float64   `yaml:"points_per_second"`
 	Products        []Product `yaml:"products"`
+	// SalesPerMinute is how many units shoppers try to buy by themselves, one at a time, of what is on sale.
+	SalesPerMinute int `yaml:"sales_per_minute"`
 }
 
 // Faults say how many of a thousand requests meet each.
@@ -71,6 +73,9 @@ func Parse(text []byte) (File, error) {
 	for name, s := range f.Shops {
 		if err := s.Faults.check(); err != nil {
 			return f, fmt.Errorf("shops.%s.faults: %w", name, err)
+		}
+		if s.SalesPerMinute < 0 || s.SalesPerMinute > 60_000 {
+			return f, fmt.Errorf("shops.%s.sales_per_minute: %d is not between 0 and 60000", name, s.SalesPerMinute)
 		}
 		if _, err := script(s.Script); err != nil {
 			return f, fmt.Errorf("shops.%s.script: %w", name, err)

@@ -11,10 +11,12 @@
 package simserver
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,6 +45,9 @@ type simulated struct {
 	vendor, token string
 	shelf         *channelsim.Shelf
 	shopify       *simshopify.Shop // where it is one
+
+	seed           uint64
+	salesPerMinute int
 
 	mu    sync.Mutex
 	sales map[string]channelsim.Sale // by order; guarded by mu
@@ -73,7 +78,7 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 	if c.Token == "" {
 		c.Token = DefaultToken
 	}
-	m := &simulated{vendor: c.Vendor, token: "token " + c.Token, sales: map[string]channelsim.Sale{}}
+	m := &simulated{vendor: c.Vendor, token: "token " + c.Token, sales: map[string]channelsim.Sale{}, seed: seed, salesPerMinute: c.SalesPerMinute}
 	var handler http.Handler
 	switch c.Vendor {
 	case shopify.Vendor:
@@ -124,6 +129,37 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 		return names, err
 	})
 	return nil
+}
+
+// Run lets shoppers buy until ctx ends. It does nothing for shops without any.
+func (s *Server) Run(ctx context.Context) error {
+	var shopping sync.WaitGroup
+	defer shopping.Wait()
+	for _, m := range s.shops {
+		if m.salesPerMinute > 0 {
+			shopping.Go(func() { m.shoppers(ctx) })
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// shoppers buy one unit at a time of what the shop shows.
+func (m *simulated) shoppers(ctx context.Context) {
+	random := rand.New(rand.NewPCG(m.seed, 17))
+	tick := time.NewTicker(time.Minute / time.Duration(m.salesPerMinute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if places := m.shelf.Places(); len(places) > 0 {
+			p := places[random.IntN(len(places))]
+			_, _ = m.buy(purchase{Item: p.Item, Location: p.Location, Quantity: 1}) // sold out: the shopper goes home
+		}
+	}
 }
 
 // Lines says of each shop, in a line, where it is and with which credentials.

@@ -1,11 +1,15 @@
 package simserver_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/shelfwire/shelfwire/internal/channel"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
@@ -110,6 +114,45 @@ func TestAShop(t *testing.T) {
 	}
 }
 
+// Shoppers buy by themselves, and never more than is shown.
+func TestShoppers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, err := simserver.Parse([]byte("shops: {shop: {sales_per_minute: 6, products: [{item: A, level: 5}, {item: B, level: 5}]}}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := simserver.New(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		state := func() string {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/sim/shop", http.NoBody))
+			return strings.Join(strings.Fields(w.Body.String()), "")
+		}
+		wait := func(d time.Duration) { timer := time.NewTimer(d); <-timer.C; synctest.Wait() }
+		wait(30*time.Second + time.Millisecond)
+		sold := 0
+		for _, part := range strings.Split(state(), `"sold":`)[1:] {
+			sold += int(part[0] - '0')
+		}
+		if sold != 3 {
+			t.Errorf("%d units were sold in half a minute of 6 a minute, want 3: %s", sold, state())
+		}
+		wait(time.Hour)
+		if got := state(); strings.Count(got, `"level":0,"sold":5`) != 2 {
+			t.Errorf("after an hour: %s, want both sold out", got)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	})
+}
+
 func TestWhatIsWrongWithAFile(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"seed: x", "line 1"},
@@ -117,6 +160,7 @@ func TestWhatIsWrongWithAFile(t *testing.T) {
 		{"shops: {ca: {vendor: shop, tokens: t}}", "tokens"},
 		{"shops: {ca: {vendor: shop, faults: {throttle: 1001}}}", "parts in a thousand"},
 		{"shops: {ca: {vendor: shop, script: [never]}}", "never"},
+		{"shops: {shop: {sales_per_minute: -1}}", "sales_per_minute"},
 		{"shops: {sim: {vendor: shop}}", "name of a shop"},
 		{"shops: {ca: {vendor: webhook, secret: short}}", "shops.ca"},
 	} {
@@ -127,5 +171,17 @@ func TestWhatIsWrongWithAFile(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want an error with %q", tt.text, err, tt.want)
 		}
+	}
+}
+
+// The example that the help names is a good one.
+func TestTheExample(t *testing.T) {
+	text, err := os.ReadFile("../../examples/faults.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := serve(t, string(text))
+	if code, state := ask(t, http.MethodGet, url+"/sim/ca", ""); code != http.StatusOK || !strings.Contains(state, "InventoryItem/2") {
+		t.Errorf("the shop's state = %d %s", code, state)
 	}
 }
