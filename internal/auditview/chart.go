@@ -13,7 +13,7 @@ import (
 // The chart's canvas and its plot, in pixels of its own.
 const (
 	chartWidth, chartHeight  = 960, 210
-	plotLeft, plotRight      = 52, 940
+	plotLeft, plotRight      = 52, 924
 	plotTop, plotBottom      = 12, 172
 	maxChartLevels, timeMark = 5, 5
 )
