@@ -62,7 +62,7 @@ func TestTheChartHoldsALevelUntilTheNext(t *testing.T) {
 		t.Fatalf("step lines from the left edge = %q, want one of 23 and one of 24 steps", paths)
 	}
 	for _, d := range paths {
-		if !strings.HasSuffix(d[:strings.LastIndex(d, "V")], "H940") {
+		if !strings.HasSuffix(d[:strings.LastIndex(d, "V")], "H924") {
 			t.Errorf("the line %q does not reach the right edge", d)
 		}
 	}
