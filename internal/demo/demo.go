@@ -132,6 +132,9 @@ func (d *day) open(ctx context.Context, cfg *config.Config) error {
 	throttled := simshop.New("CA", shopToken, seed+1, channelsim.Faults{Throttle: 30, ThrottleAbove: 4, RetryAfter: time.Second})
 	plain := simshop.New("FR", shopToken, seed+2, channelsim.Faults{ErrorBefore: 5, ErrorAfter: 5})
 	marketplace := simwebhook.New("MP", []signature.Secret{secret}, seed+3, channelsim.Faults{TimeoutAfter: 15, CutAfter: 5})
+	// However short the day, one of each is met.
+	throttled.Meet(channelsim.None, channelsim.Throttle)
+	marketplace.Meet(channelsim.None, channelsim.TimeoutAfter)
 	if cfg.Channels == nil {
 		cfg.Channels = map[string]config.Channel{}
 	}
