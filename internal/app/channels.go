@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/channel"
+	"github.com/shelfwire/shelfwire/internal/channel/amazon"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
 	"github.com/shelfwire/shelfwire/internal/channel/shopify"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
@@ -77,7 +78,10 @@ func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error
 	if !ok {
 		return nil, publisher.ErrNoEndpoint
 	}
-	endpoint := channel.Endpoint{URL: e.URL, Token: e.Token.Reveal(), ClientID: e.ClientID, Timeout: e.Timeout, AllowPrivate: e.AllowPrivate}
+	endpoint := channel.Endpoint{
+		URL: e.URL, Token: e.Token.Reveal(), ClientID: e.ClientID, TokenURL: e.TokenURL, Seller: e.SellerID, Marketplace: e.Marketplace,
+		Timeout: e.Timeout, AllowPrivate: e.AllowPrivate,
+	}
 	for _, s := range e.Secrets {
 		endpoint.Secrets = append(endpoint.Secrets, s.Reveal())
 	}
@@ -90,8 +94,10 @@ func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error
 		connector, err = shop.New(endpoint)
 	case shopify.Vendor:
 		connector, err = shopify.New(endpoint, time.Now)
+	case amazon.Vendor:
+		connector, err = amazon.New(endpoint, time.Now)
 	default:
-		err = fmt.Errorf("no connector for vendor %q (there are %s, %s and %s)", c.Vendor, shopify.Vendor, webhook.Vendor, shop.Vendor)
+		err = fmt.Errorf("no connector for vendor %q (there are %s, %s, %s and %s)", c.Vendor, amazon.Vendor, shopify.Vendor, webhook.Vendor, shop.Vendor)
 	}
 	if err != nil {
 		return nil, err

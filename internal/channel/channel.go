@@ -30,7 +30,10 @@ type Endpoint struct {
 	Token   string
 	// ClientID is the application's, where a token is to be asked for with it and the newest of Secrets.
 	ClientID string
-	Timeout  time.Duration // of one request; 0: the connector's own
+	// TokenURL is where it is asked for, Seller and Marketplace are the account's ids (amazon).
+	TokenURL, Seller, Marketplace string
+
+	Timeout time.Duration // of one request; 0: the connector's own
 	// AllowPrivate lets the URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool
 }
@@ -124,8 +127,9 @@ func notPublic() [8]netip.Prefix {
 	}
 }
 
-// A Response is a channel's answer with a status of 2xx.
+// A Response is a channel's answer.
 type Response struct {
+	Status int
 	Header http.Header
 	Body   []byte
 }
@@ -139,7 +143,17 @@ func (c *Client) Do(ctx context.Context, path string, header http.Header, body [
 
 // Post is [Client.Do] for those who look at the answer's header too.
 func (c *Client) Post(ctx context.Context, path string, header http.Header, body []byte) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	r, err := c.Exchange(ctx, http.MethodPost, path, header, body)
+	if err == nil && r.Status/100 != 2 {
+		return Response{}, c.StatusError(r)
+	}
+	return r, err
+}
+
+// Exchange sends a request to the path below the endpoint's URL and returns the answer, whatever its status. Every error is a
+// [*publisher.RequestError].
+func (c *Client) Exchange(ctx context.Context, method, path string, header http.Header, body []byte) (Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
@@ -157,10 +171,7 @@ func (c *Client) Post(ctx context.Context, path string, header http.Header, body
 	if len(reply) > maxReplyBytes {
 		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
 	}
-	if resp.StatusCode/100 != 2 {
-		return Response{}, c.statusError(resp, reply)
-	}
-	return Response{Header: resp.Header, Body: reply}, nil
+	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
@@ -181,12 +192,13 @@ func failed(err error) *publisher.RequestError {
 	return &publisher.RequestError{Class: publisher.Connection, Reason: shorten(err.Error())}
 }
 
-func (c *Client) statusError(resp *http.Response, body []byte) *publisher.RequestError {
+// StatusError classes an answer whose status is not 2xx.
+func (c *Client) StatusError(r Response) *publisher.RequestError {
 	e := &publisher.RequestError{
-		Class: publisher.Refused, RetryAfter: RetryAfter(resp.Header, time.Now()),
-		Reason: c.Reason(fmt.Sprintf("%s: %s", resp.Status, bytes.TrimSpace(body))),
+		Class: publisher.Refused, RetryAfter: RetryAfter(r.Header, time.Now()),
+		Reason: c.Reason(fmt.Sprintf("%d %s: %s", r.Status, http.StatusText(r.Status), bytes.TrimSpace(r.Body))),
 	}
-	switch code := resp.StatusCode; {
+	switch code := r.Status; {
 	case code == http.StatusTooManyRequests:
 		e.Class = publisher.Throttled
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:

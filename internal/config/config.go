@@ -97,6 +97,9 @@ type Channel struct {
 	Token       Secret
 	TokenFile   string
 	ClientID    string        // of the application, where a token is asked for with it and the newest secret
+	TokenURL    string        // where it is asked for (amazon); empty for the vendor's own
+	SellerID    string        // of amazon
+	Marketplace string        // of amazon, one id
 	Timeout     time.Duration // of one request; 0 for the connector's own
 	// AllowPrivate lets URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool

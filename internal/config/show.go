@@ -38,9 +38,12 @@ const referenceChannel = `#  acme/web:                     # pool/channel; a sla
 #    url: https://shop.example/shelfwire
 #    secrets: [whsec_…]          # signing secrets, newest first: the first signs, all of them verify
 #    secrets_file: /run/secrets/acme-web     # a file with one secret a line instead
-#    token: ""                   # access token
+#    token: ""                   # access token; refresh token (amazon)
 #    token_file: ""              # a file that holds the token instead
-#    client_id: ""               # the application's, where access tokens are asked for with it and the newest secret (shopify)
+#    client_id: ""               # the application's, where access tokens are asked for with it and the newest secret (shopify, amazon)
+#    token_url: ""               # where access tokens are asked for (amazon); empty: Login with Amazon
+#    seller_id: ""               # the seller's id (amazon)
+#    marketplace_id: ""          # the marketplace's id, one a channel (amazon)
 #    timeout: 0s                 # of one request; 0s: what suits the vendor
 #    allow_private: false        # the url may lead to loopback or private addresses
 `

@@ -86,6 +86,7 @@ func (c *channel) set(s record.ChannelState) {
 	}
 	c.traits = c.connector.Traits()
 	c.settings.Access, c.settings.Keys, c.settings.ReadLag = c.traits.Access, c.traits.KeysLast, c.traits.ReadLag
+	c.settings.Settle = max(c.settings.Settle, c.traits.Settle)
 	if c.budget = c.owner.budgets[c.account]; c.budget == nil {
 		c.budget = newBudget(c.traits)
 		c.owner.budgets[c.account] = c.budget

@@ -304,6 +304,8 @@ type meets struct {
 	slow          time.Duration // after it was applied
 	hang          bool          // for ever, after it was applied
 	lost          bool          // before it was applied
+	pending       bool          // it is only taken in
+	forget        bool          // and never applied
 }
 
 func newMarket(compare bool, levels map[string]stock.Quantity) *market {
@@ -339,6 +341,17 @@ func (m *market) Set(ctx context.Context, key string, rows []publisher.Row) (pub
 			return publisher.Reply{}, ctx.Err()
 		}
 		return publisher.Reply{}, what.before
+	}
+	if what.pending {
+		defer m.mu.Unlock()
+		reply := publisher.Reply{Rows: make([]publisher.RowReply, len(rows))}
+		for i, r := range rows {
+			reply.Rows[i].Outcome = publisher.RowPending
+			if !what.forget {
+				m.levels[r.SKU] = r.Quantity
+			}
+		}
+		return reply, nil
 	}
 	text := describe(rows)
 	if first, ok := m.bytes[key]; ok && first != text {

@@ -70,6 +70,8 @@ type Traits struct {
 	KeysLast time.Duration
 	// ReadLag is how much older than a read's start the level may be that it tells.
 	ReadLag time.Duration
+	// Settle is how long after a request's deadline it may still land; the catalogue's settle, where that is longer.
+	Settle time.Duration
 	// RequestsPerSecond and Burst are what its account may do until the channel says otherwise ([Allowance]).
 	RequestsPerSecond int
 	Burst             int
@@ -140,6 +142,8 @@ type Reply struct {
 	ID        string // the channel's own id of the request, "" where it gives none
 	Rows      []RowReply
 	Allowance *Allowance // nil: it did not say
+	// Failed is why the request was broken off, where some of its rows had been sent by then; nil: it was not.
+	Failed *RequestError
 }
 
 // A RowReply is what became of one row.
@@ -158,6 +162,8 @@ const (
 	RowStale           // refused: the level was not the compare value
 	RowRefused         // refused for another reason that will not go away by itself
 	RowUnsure          // the channel is done with the request and does not say what became of this row
+	RowPending         // taken in, to be applied later, or sent and not answered: nobody knows until it cannot land any more
+	RowUnsent          // not sent: it is decided anew
 )
 
 // Class sums up an answer, as communications carry it.
@@ -173,6 +179,7 @@ const (
 	ServerError  Class = "server_error"
 	Timeout      Class = "timeout"
 	Connection   Class = "connection"
+	Pending      Class = "pending" // of a row that is to be applied later
 )
 
 // unknown reports whether nobody knows if a request of this class changed something.

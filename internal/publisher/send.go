@@ -382,8 +382,13 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 
 func (c *channel) heardReply(a answer, now stock.Instant) {
 	o := c.owner
-	c.succeed(kindSet, now, a.reply.Allowance)
+	if failed := a.reply.Failed; failed != nil {
+		c.fail(kindSet, now, failed)
+	} else {
+		c.succeed(kindSet, now, a.reply.Allowance)
+	}
 	c.forget(a.request.key)
+	var pending []*listing
 	for i, l := range a.request.listings {
 		row := a.reply.Rows[i]
 		said := l.attempt(record.Acknowledged, "")
@@ -398,6 +403,12 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 		case RowUnsure:
 			class, said.State = Stale, record.Unknown
 			l.ledger.GiveUp(c.settings, now)
+		case RowPending:
+			class, said.State = Pending, record.Unknown
+			pending = append(pending, l)
+		case RowUnsent:
+			class, said.State = Throttled, record.CommunicationRejected
+			l.ledger.Refused()
 		default:
 			class, said.State = Refused, record.CommunicationRejected
 			l.ledger.Refused()
@@ -413,6 +424,10 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 		if class == OK && said.OccurredAt != 0 {
 			o.stage.metrics.latency.Observe(now.Sub(said.OccurredAt).Seconds())
 		}
+	}
+	if len(pending) > 0 { // settled, and read again, when none of them can land any more; a zero may overtake one
+		c.unknown[a.request.key] = pending
+		c.dissolve(a.request.key)
 	}
 }
 

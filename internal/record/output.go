@@ -171,7 +171,7 @@ type Communication struct {
 	Sold, Released                        stock.Quantity  // the counters the value was computed from
 	Sequence                              int64           // the owner's fence when it was written
 	RequestID, ReplyID                    string
-	ReplyClass                            string        // ok, stale, throttled, refused, unauthorised, server_error, timeout, connection
+	ReplyClass                            string        // ok, stale, throttled, refused, unauthorised, server_error, timeout, connection, pending
 	Reply                                 string        // what the channel said, shortened
 	Reason                                string        // why it was sent or held: sell_out, decrease, raise, drift, replay …
 	Command                               string        // the command it answers, "" for none

@@ -21,16 +21,20 @@ type File struct {
 
 // A Shop is one simulated shop.
 type Shop struct {
-	Vendor string `yaml:"vendor"` // shopify, shop, webhook; empty: the shop's name
-	Token  string `yaml:"token"`  // of shopify and shop; empty: "token"
+	Vendor string `yaml:"vendor"` // amazon, shopify, shop, webhook; empty: the shop's name
+	Token  string `yaml:"token"`  // of amazon, shopify and shop; empty: "token"
 	Secret string `yaml:"secret"` // of webhook, whsec_…; empty: DefaultSecret
 	Faults Faults `yaml:"faults"`
 	// Script is what the first requests meet, one each: none, throttle, error_before, error_after, timeout_after, cut_after.
 	Script []string `yaml:"script"`
 	// Points and PointsPerSecond are the size and the refill of a shopify shop's bucket; 0: 2000 and 100.
-	Points          float64   `yaml:"points"`
-	PointsPerSecond float64   `yaml:"points_per_second"`
-	Products        []Product `yaml:"products"`
+	Points          float64 `yaml:"points"`
+	PointsPerSecond float64 `yaml:"points_per_second"`
+	// AppliesLater is how long it may take until an amazon shop applies what it has accepted, Lost how many of a thousand it never does.
+	AppliesLater time.Duration `yaml:"applies_later"`
+	Lost         int           `yaml:"lost"`
+
+	Products []Product `yaml:"products"`
 	// SalesPerMinute is how many units shoppers try to buy by themselves, one at a time, of what is on sale.
 	SalesPerMinute int `yaml:"sales_per_minute"`
 }
@@ -76,6 +80,9 @@ func Parse(text []byte) (File, error) {
 		}
 		if s.SalesPerMinute < 0 || s.SalesPerMinute > 60_000 {
 			return f, fmt.Errorf("shops.%s.sales_per_minute: %d is not between 0 and 60000", name, s.SalesPerMinute)
+		}
+		if s.AppliesLater < 0 || s.Lost < 0 || s.Lost > 1000 {
+			return f, fmt.Errorf("shops.%s: applies_later and lost must be 0 or more, lost at most 1000", name)
 		}
 		if _, err := script(s.Script); err != nil {
 			return f, fmt.Errorf("shops.%s.script: %w", name, err)

@@ -23,10 +23,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/channel/amazon"
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
 	"github.com/shelfwire/shelfwire/internal/channel/shopify"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
 	"github.com/shelfwire/shelfwire/internal/channelsim"
+	simamazon "github.com/shelfwire/shelfwire/internal/channelsim/amazon"
 	simshop "github.com/shelfwire/shelfwire/internal/channelsim/shop"
 	simshopify "github.com/shelfwire/shelfwire/internal/channelsim/shopify"
 	simwebhook "github.com/shelfwire/shelfwire/internal/channelsim/webhook"
@@ -56,7 +58,7 @@ type simulated struct {
 // New returns a server of the file's shops, or of one of each vendor where it names none.
 func New(f File) (*Server, error) {
 	if len(f.Shops) == 0 {
-		f.Shops = map[string]Shop{shopify.Vendor: {}, shop.Vendor: {}, webhook.Vendor: {}}
+		f.Shops = map[string]Shop{amazon.Vendor: {}, shopify.Vendor: {}, shop.Vendor: {}, webhook.Vendor: {}}
 	}
 	s := &Server{mux: http.NewServeMux(), shops: map[string]*simulated{}}
 	for i, name := range slices.Sorted(maps.Keys(f.Shops)) {
@@ -86,6 +88,12 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 			ClientID: "app", Secret: c.Token, Maximum: c.Points, Restore: c.PointsPerSecond,
 		})
 		m.shelf, handler = m.shopify.Shelf, m.shopify
+	case amazon.Vendor:
+		sim := simamazon.New(name, simamazon.Credentials{
+			ClientID: "app", Secret: c.Token, Refresh: c.Token, Seller: "SELLER", Marketplace: "MARKET",
+		}, seed, c.Faults.of(), simamazon.Options{Later: c.AppliesLater, Lost: c.Lost})
+		m.shelf, handler = sim.Shelf, sim
+		m.token = "client_id app, secret and token " + c.Token + ", seller_id SELLER, marketplace_id MARKET, token_url as url"
 	case shop.Vendor:
 		sim := simshop.New(name, c.Token, seed, c.Faults.of())
 		m.shelf, handler = sim.Shelf, sim
@@ -100,7 +108,7 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 		sim := simwebhook.New(name, []signature.Secret{secret}, seed, c.Faults.of())
 		m.shelf, handler, m.token = sim.Shelf, sim, "secret "+c.Secret
 	default:
-		return fmt.Errorf("no simulator for vendor %q (there are %s, %s and %s)", c.Vendor, shopify.Vendor, shop.Vendor, webhook.Vendor)
+		return fmt.Errorf("no simulator for vendor %q (there are %s, %s, %s and %s)", c.Vendor, amazon.Vendor, shopify.Vendor, shop.Vendor, webhook.Vendor)
 	}
 	met, err := script(c.Script)
 	if err != nil {

@@ -182,7 +182,7 @@ type Communication struct {
 	Sequence  int64  `protobuf:"varint,17,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	RequestId string `protobuf:"bytes,18,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	ReplyId   string `protobuf:"bytes,19,opt,name=reply_id,json=replyId,proto3" json:"reply_id,omitempty"`
-	// As in ok, stale, throttled, refused, unauthorised, server_error, timeout, connection.
+	// As in ok, stale, throttled, refused, unauthorised, server_error, timeout, connection, pending.
 	ReplyClass string `protobuf:"bytes,20,opt,name=reply_class,json=replyClass,proto3" json:"reply_class,omitempty"`
 	// What the channel said, shortened.
 	Reply string `protobuf:"bytes,21,opt,name=reply,proto3" json:"reply,omitempty"`
