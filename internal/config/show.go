@@ -41,6 +41,7 @@ const referenceChannel = `#  acme/web:                     # pool/channel; a sla
 #    token: ""                   # access token
 #    token_file: ""              # a file that holds the token instead
 #    client_id: ""               # the application's, where access tokens are asked for with it and the newest secret (shopify)
+#    webhooks: ""                # how what it posts to /v1/webhooks/acme%2Fweb is signed with the secrets: standard or shopify; empty: nothing is taken
 #    timeout: 0s                 # of one request; 0s: what suits the vendor
 #    allow_private: false        # the url may lead to loopback or private addresses
 `
