@@ -95,6 +95,9 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	var result error
 	select {
 	case result = <-lived:
+		if ctx.Err() != nil { // cut short, perhaps in the middle of a request
+			result = nil
+		}
 		stop()
 		return errors.Join(result, <-ended)
 	case result = <-ended: // a stage failed, or the day was cut short
