@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/channel"
@@ -10,9 +12,12 @@ import (
 	"github.com/shelfwire/shelfwire/internal/channel/shop"
 	"github.com/shelfwire/shelfwire/internal/channel/shopify"
 	"github.com/shelfwire/shelfwire/internal/channel/webhook"
+	"github.com/shelfwire/shelfwire/internal/config"
+	"github.com/shelfwire/shelfwire/internal/ingest"
 	"github.com/shelfwire/shelfwire/internal/litestore"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/signature"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
@@ -75,7 +80,7 @@ func (inst *Installation) toldFile(ctx context.Context) (*litestore.Told, error)
 // connect returns the connector of a channel from the end points in the configuration.
 func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error) {
 	e, ok := inst.Config.Channels[stream.JoinKey(c.Pool, c.Channel)]
-	if !ok {
+	if !ok || e.URL == "" {
 		return nil, publisher.ErrNoEndpoint
 	}
 	endpoint := channel.Endpoint{
@@ -103,4 +108,45 @@ func (inst *Installation) connect(c *record.Channel) (publisher.Connector, error
 		return nil, err
 	}
 	return connector, nil
+}
+
+// senders returns the channels of the configuration whose webhooks are taken, sorted.
+func (inst *Installation) senders() ([]ingest.Sender, error) {
+	var senders []ingest.Sender
+	for _, id := range slices.Sorted(maps.Keys(inst.Config.Channels)) {
+		e := inst.Config.Channels[id]
+		if e.Webhooks == "" {
+			continue
+		}
+		ids := stream.SplitKey(id)
+		if len(ids) != 2 {
+			return nil, fmt.Errorf("channels.%s: the key must be \"pool/channel\"", id)
+		}
+		how, err := webhooks(ids[0], ids[1], e)
+		if err != nil {
+			return nil, fmt.Errorf("channels.%s.secrets: %w", id, err)
+		}
+		senders = append(senders, ingest.Sender{Pool: ids[0], Channel: ids[1], Webhook: how})
+	}
+	return senders, nil
+}
+
+// webhooks returns how a channel signs and words what it posts.
+func webhooks(pool, id string, e config.Channel) (ingest.Webhook, error) {
+	if e.Webhooks == config.WebhooksShopify {
+		secrets := make([]string, len(e.Secrets))
+		for i, s := range e.Secrets {
+			secrets[i] = s.Reveal()
+		}
+		return shopify.NewWebhooks(pool, id, secrets)
+	}
+	var standard ingest.StandardWebhooks
+	for _, s := range e.Secrets {
+		secret, err := signature.ParseSecret(s.Reveal())
+		if err != nil {
+			return nil, err
+		}
+		standard.Secrets = append(standard.Secrets, secret)
+	}
+	return standard, nil
 }

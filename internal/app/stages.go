@@ -119,7 +119,7 @@ func (b *builder) add(ctx context.Context, s Stage) error {
 func (b *builder) log(stage string) *slog.Logger { return b.inst.Log.With("stage", stage) }
 
 // movements, orders, catalogue ─▶ ingest ─▶ journal, rejections
-// POST /v1/events ─▶ ingest ─▶ movements, orders, catalogue
+// POST /v1/events, /v1/webhooks/{channel} ─▶ ingest ─▶ movements, orders, catalogue
 func (b *builder) addIngest(ctx context.Context, withHTTP bool) error {
 	topics, err := b.inst.TopicReader(ctx)
 	if err != nil {
@@ -129,8 +129,12 @@ func (b *builder) addIngest(ctx context.Context, withHTTP bool) error {
 	if err != nil {
 		return err
 	}
+	senders, err := b.inst.senders()
+	if err != nil {
+		return err
+	}
 	log := b.log("ingest")
-	stage, err := ingest.New(ingest.Config{Token: b.inst.Config.Ingest.Token.Reveal()}, ingest.Deps{
+	stage, err := ingest.New(ingest.Config{Token: b.inst.Config.Ingest.Token.Reveal(), Senders: senders}, ingest.Deps{
 		Log: topics, Outputs: producer, Now: time.Now, Logger: log, Registerer: b.registry,
 	})
 	if err != nil {
@@ -166,7 +170,9 @@ func (b *builder) addAllocator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stage, err := allocator.New(allocator.DefaultConfig(), allocator.Deps{
+	cfg := allocator.DefaultConfig()
+	cfg.CacheRows = b.inst.Config.Allocator.CacheRows
+	stage, err := allocator.New(cfg, allocator.Deps{
 		Log: topics, Outputs: producer, Store: store, Logger: b.log("allocator"), Metrics: b.registry,
 	})
 	if err != nil {

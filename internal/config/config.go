@@ -63,14 +63,17 @@ type ClickHouse struct {
 
 // Ingest holds the settings of the ingest stage.
 type Ingest struct {
-	Listen    string // POST /v1/events
+	Listen    string // POST /v1/events, POST /v1/webhooks/{channel}
 	OpsListen string // /metrics, /healthz, /readyz; "" for none
 	Token     Secret // wanted with every request as "Authorization: Bearer …"; "" for none
 	TokenFile string
 }
 
 // Allocator holds the settings of the allocator stage.
-type Allocator struct{ OpsListen string }
+type Allocator struct {
+	OpsListen string
+	CacheRows int // rows of one journal partition that are held in memory
+}
 
 // Publisher holds the settings of the publisher stage.
 type Publisher struct{ OpsListen string }
@@ -100,10 +103,17 @@ type Channel struct {
 	TokenURL    string        // where it is asked for (amazon); empty for the vendor's own
 	SellerID    string        // of amazon
 	Marketplace string        // of amazon, one id
+	Webhooks    string        // how the channel signs what it posts: WebhooksStandard, WebhooksShopify; "" where nothing is taken
 	Timeout     time.Duration // of one request; 0 for the connector's own
 	// AllowPrivate lets URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool
 }
+
+// How what a channel posts is signed and worded.
+const (
+	WebhooksStandard = "standard" // Standard Webhooks, with events as of POST /v1/events
+	WebhooksShopify  = "shopify"  // a Shopify shop's order webhooks
+)
 
 // A Secret is a text that is never printed: formatting, logging and encoding show that one is set, not which.
 type Secret string
@@ -142,7 +152,7 @@ func Default() Config {
 		Redis:      Redis{Prefix: "sw:"},
 		ClickHouse: ClickHouse{Database: "shelfwire", User: "default"},
 		Ingest:     Ingest{Listen: "127.0.0.1:8480", OpsListen: "127.0.0.1:8490"},
-		Allocator:  Allocator{OpsListen: "127.0.0.1:8491"},
+		Allocator:  Allocator{OpsListen: "127.0.0.1:8491", CacheRows: 500_000},
 		Publisher:  Publisher{OpsListen: "127.0.0.1:8492"},
 		History:    History{FlushEvery: time.Second},
 		Audit:      Audit{Listen: "127.0.0.1:8481", OpsListen: "127.0.0.1:8493"},

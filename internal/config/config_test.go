@@ -102,6 +102,7 @@ history: {flush_every: 250ms}
 topics: {journal_partitions: 3}
 channels:
   acme/web: {url: "https://shop.example/x", secrets: [whsec_new, whsec_old], timeout: 3s, allow_private: true}
+  acme/till: {secrets: whsec_new, webhooks: standard}
 `)
 	got, err := config.Load(config.Source{File: file, Environ: []string{
 		"SHELFWIRE_TOPIC_PREFIX=env.", "SHELFWIRE_KAFKA_BROKERS=c:3, d:4", "SHELFWIRE_REDIS_PASSWORD=pw",
@@ -118,7 +119,8 @@ channels:
 	want.History.FlushEvery = 250 * time.Millisecond
 	want.Topics.JournalPartitions = 3
 	want.Channels = map[string]config.Channel{
-		"acme/web": {URL: "https://shop.example/x", Secrets: []config.Secret{"whsec_new", "whsec_old"}, Timeout: 3 * time.Second, AllowPrivate: true},
+		"acme/web":  {URL: "https://shop.example/x", Secrets: []config.Secret{"whsec_new", "whsec_old"}, Timeout: 3 * time.Second, AllowPrivate: true},
+		"acme/till": {Secrets: []config.Secret{"whsec_new"}, Webhooks: config.WebhooksStandard},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Load() = %#v, want %#v", got, want)
@@ -183,6 +185,10 @@ func TestLoadRefuses(t *testing.T) {
 		{
 			"data together with servers", "", []string{"SHELFWIRE_DATA=/x", "SHELFWIRE_KAFKA_BROKERS=a:1"},
 			[]string{"data: an embedded installation has its own servers"},
+		},
+		{
+			"webhooks that cannot be checked", "channels: {a/b: {webhooks: standard}, a/c: {webhooks: hmac, url: 'http://h'}}", []string{"SHELFWIRE_ALLOCATOR_CACHE_ROWS=0"},
+			[]string{"channels.a/b.webhooks: need a secret", `channels.a/c.webhooks: "hmac" is not standard, shopify`, "allocator.cache_rows: 0 is not positive"},
 		},
 		{"a secret given twice", "", []string{"SHELFWIRE_REDIS_PASSWORD=a", "SHELFWIRE_REDIS_PASSWORD_FILE=/b"}, []string{"redis.password and redis.password_file are both set"}},
 		{"a secret's file that is missing", "", []string{"SHELFWIRE_CLICKHOUSE_PASSWORD_FILE=/nowhere/at/all"}, []string{"clickhouse.password_file: open /nowhere/at/all"}},

@@ -56,11 +56,12 @@ func fields(c *Config) []field {
 		{"clickhouse.password", "", &c.ClickHouse.Password},
 		{"clickhouse.password_file", "a file that holds the password instead", &c.ClickHouse.PasswordFile},
 
-		{"ingest.listen", "HTTP address of POST /v1/events", &c.Ingest.Listen},
+		{"ingest.listen", "HTTP address of POST /v1/events and /v1/webhooks/{channel}", &c.Ingest.Listen},
 		{"ingest.ops_listen", "HTTP address of /metrics, /healthz, /readyz; empty: none", &c.Ingest.OpsListen},
 		{"ingest.token", "wanted with every request as \"Authorization: Bearer TOKEN\"; empty: none is wanted", &c.Ingest.Token},
 		{"ingest.token_file", "a file that holds the token instead", &c.Ingest.TokenFile},
 		{"allocator.ops_listen", "HTTP address of /metrics, /healthz, /readyz for the allocator", &c.Allocator.OpsListen},
+		{"allocator.cache_rows", "SKUs, orders and items that are held in memory for each journal partition; the others are loaded when an entry needs them", &c.Allocator.CacheRows},
 		{"publisher.ops_listen", "HTTP address of /metrics, /healthz, /readyz for the publisher", &c.Publisher.OpsListen},
 		{"history.flush_every", "rows are written at the latest after this long", &c.History.FlushEvery},
 		{"audit.listen", "HTTP address of the audit page", &c.Audit.Listen},
@@ -83,6 +84,7 @@ func channelFields(c *Channel) []field {
 		{"token_url", "where access tokens are asked for (amazon); empty: Login with Amazon", &c.TokenURL},
 		{"seller_id", "the seller's id (amazon)", &c.SellerID},
 		{"marketplace_id", "the marketplace's id, one a channel (amazon)", &c.Marketplace},
+		{"webhooks", "how what the channel posts to /v1/webhooks/{channel} is signed with the secrets: standard or shopify; empty: nothing is taken", &c.Webhooks},
 		{"timeout", "of one request; 0s: what suits the vendor", &c.Timeout},
 		{"allow_private", "the url may lead to loopback or private addresses", &c.AllowPrivate},
 	}

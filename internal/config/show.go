@@ -44,6 +44,7 @@ const referenceChannel = `#  acme/web:                     # pool/channel; a sla
 #    token_url: ""               # where access tokens are asked for (amazon); empty: Login with Amazon
 #    seller_id: ""               # the seller's id (amazon)
 #    marketplace_id: ""          # the marketplace's id, one a channel (amazon)
+#    webhooks: ""                # how what it posts to /v1/webhooks/acme%2Fweb is signed with the secrets: standard or shopify; empty: nothing is taken
 #    timeout: 0s                 # of one request; 0s: what suits the vendor
 #    allow_private: false        # the url may lead to loopback or private addresses
 `

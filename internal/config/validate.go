@@ -51,6 +51,9 @@ func (c *Config) Validate() error {
 	v.listen("ingest.listen", c.Ingest.Listen, false)
 	v.listen("ingest.ops_listen", c.Ingest.OpsListen, true)
 	v.listen("allocator.ops_listen", c.Allocator.OpsListen, true)
+	if n := c.Allocator.CacheRows; n < 1 {
+		v.add("allocator.cache_rows", "%d is not positive", n)
+	}
 	v.listen("publisher.ops_listen", c.Publisher.OpsListen, true)
 	v.listen("audit.listen", c.Audit.Listen, false)
 	v.listen("audit.ops_listen", c.Audit.OpsListen, true)
@@ -133,6 +136,18 @@ func (v *validator) channel(key, id string, c Channel) {
 	}
 	if c.Timeout < 0 || c.Timeout > 5*time.Minute {
 		v.add(key+".timeout", "%v is not between 0s and 5m", c.Timeout)
+	}
+	switch c.Webhooks {
+	case "":
+	case WebhooksStandard, WebhooksShopify:
+		if len(c.Secrets) == 0 {
+			v.add(key+".webhooks", "need a secret to be checked with: set secrets or secrets_file")
+		}
+		if c.URL == "" {
+			return // it posts, and is told nothing
+		}
+	default:
+		v.add(key+".webhooks", "%q is not %s, %s or empty", c.Webhooks, WebhooksStandard, WebhooksShopify)
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {

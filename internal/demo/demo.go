@@ -21,6 +21,7 @@ import (
 	simwebhook "github.com/shelfwire/shelfwire/internal/channelsim/webhook"
 	"github.com/shelfwire/shelfwire/internal/config"
 	"github.com/shelfwire/shelfwire/internal/kafka"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/signature"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/verify"
@@ -57,7 +58,7 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	}
 	cfg.Ingest.Listen, cfg.Audit.Listen = "127.0.0.1:0", o.Listen
 
-	d := &day{options: o, log: log, client: &http.Client{Timeout: 30 * time.Second}, shops: map[string]*simulated{}}
+	d := &day{options: o, dir: cfg.Data, log: log, client: &http.Client{Timeout: 30 * time.Second}, shops: map[string]*simulated{}}
 	if err := d.open(ctx, &cfg); err != nil {
 		return err
 	}
@@ -69,6 +70,11 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	}
 	defer func() { err = errors.Join(err, inst.Close()) }()
 	d.inst = inst
+	// The directory is ours from here to the deferred Close, and no shop is asked anything before Run or after it.
+	if err := d.remember(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.keep()) }()
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -89,6 +95,9 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	var result error
 	select {
 	case result = <-lived:
+		if ctx.Err() != nil { // cut short, perhaps in the middle of a request
+			result = nil
+		}
 		stop()
 		return errors.Join(result, <-ended)
 	case result = <-ended: // a stage failed, or the day was cut short
@@ -100,19 +109,28 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 	}
 }
 
+// A seller is what the demonstration asks of a simulated channel besides its shelf.
+type seller interface {
+	http.Handler
+	Save() channelsim.State
+	Restore(channelsim.State)
+}
+
 // A simulated is one simulated channel at work.
 type simulated struct {
 	shelf    *channelsim.Shelf
+	seller   seller
 	server   *http.Server
 	listener net.Listener
 
 	mu     sync.Mutex
-	unsent map[string]time.Time // orders placed and not yet acknowledged by ingest, guarded by mu
+	unsent map[string]*record.Order // orders placed and not yet acknowledged by ingest, guarded by mu
 }
 
 // A day is a demonstration under way.
 type day struct {
 	options  Options
+	dir      string
 	log      *slog.Logger
 	client   *http.Client
 	inst     *app.Installation
@@ -142,7 +160,7 @@ func (d *day) open(ctx context.Context, cfg *config.Config) error {
 	for _, s := range []struct {
 		id      string
 		shelf   *channelsim.Shelf
-		handler http.Handler
+		seller  seller
 		channel config.Channel
 	}{
 		{ShopCA, throttled.Shelf, throttled, config.Channel{Token: shopToken}},
@@ -154,8 +172,8 @@ func (d *day) open(ctx context.Context, cfg *config.Config) error {
 			return fmt.Errorf("simulated channel %s: %w", s.id, err)
 		}
 		sim := &simulated{
-			shelf: s.shelf, listener: l, unsent: map[string]time.Time{},
-			server: &http.Server{Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)},
+			shelf: s.shelf, seller: s.seller, listener: l, unsent: map[string]*record.Order{},
+			server: &http.Server{Handler: s.seller, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)},
 		}
 		d.shops[s.id] = sim
 		// What the shop has on sale it shows with a level of its own, until it is told ours.
@@ -189,6 +207,9 @@ func (d *day) live(ctx context.Context) error {
 	}
 	if err := d.declare(ctx); err != nil {
 		return fmt.Errorf("declare the retailer: %w", err)
+	}
+	if err := d.resend(ctx); err != nil {
+		return fmt.Errorf("send the last demonstration's orders: %w", err)
 	}
 	if err := d.play(ctx); err != nil {
 		return err

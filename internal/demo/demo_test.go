@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -52,5 +53,39 @@ func TestAShortDay(t *testing.T) {
 		if _, ok := keys[key]; !ok {
 			t.Errorf("the report has no %q, which the contract promises; it has %v", key, slices.Sorted(maps.Keys(keys)))
 		}
+	}
+}
+
+// The installation remembers what the shops were told, and so do the shops what they show: a second day in the same directory ends as
+// the first did, also after one that was cut short.
+func TestASecondDayInTheSameDirectory(t *testing.T) {
+	cfg := config.Default()
+	cfg.Data = t.TempDir()
+	day := func(ctx context.Context, seed uint64, lasts time.Duration, report string) string {
+		t.Helper()
+		var out bytes.Buffer
+		err := demo.Run(ctx, cfg, slog.New(slog.DiscardHandler), demo.Options{
+			For: lasts, Seed: seed, Speed: 8, Listen: "127.0.0.1:0", Report: report, Out: &out,
+		})
+		if err != nil {
+			t.Fatalf("Run() = %v\n%s", err, out.String())
+		}
+		return out.String()
+	}
+	cut, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	day(cut, 7, 0, "")
+	path := filepath.Join(t.TempDir(), "report.json")
+	out := day(t.Context(), 8, 2*time.Second, path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r demo.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Levels.Compared != 1500 || r.Levels.Different != 0 || r.Verify.Differences != 0 {
+		t.Errorf("report = %+v\n%s", r, out)
 	}
 }

@@ -158,9 +158,6 @@ func (p *player) pick(n uint64) *placed {
 func (d *day) postOrder(ctx context.Context, o *placed, status record.OrderStatus) error {
 	sim := d.shops[o.channel]
 	at := now()
-	sim.mu.Lock()
-	sim.unsent[o.id()] = at.Time()
-	sim.mu.Unlock()
 	order := &record.Order{
 		Pool: poolID, Channel: o.channel, OrderID: o.id(), Status: status, PlacedAt: stock.InstantOf(o.sales[0].At),
 		UpdatedAt: at, ReadAt: at, FulfilledBy: record.ByMerchant,
@@ -168,6 +165,9 @@ func (d *day) postOrder(ctx context.Context, o *placed, status record.OrderStatu
 	for i, sale := range o.sales {
 		order.Lines = append(order.Lines, record.OrderLine{LineID: lineID(i), SKU: sale.Place.Item, Quantity: sale.Quantity})
 	}
+	sim.mu.Lock()
+	sim.unsent[order.OrderID] = order
+	sim.mu.Unlock()
 	err := d.post(ctx, record.Event{Order: order})
 	if err == nil {
 		sim.mu.Lock()
@@ -185,7 +185,8 @@ func (d *day) marks(ctx context.Context) error {
 		sim := d.shops[id]
 		until := time.Now()
 		sim.mu.Lock()
-		for _, at := range sim.unsent {
+		for _, o := range sim.unsent {
+			at := o.UpdatedAt.Time()
 			if at.Before(until) {
 				until = at
 			}

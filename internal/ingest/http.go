@@ -39,13 +39,19 @@ const (
 // are not accepted do not hold up the others. A movement needs an event_id, or a source with a sequence; or the request an
 // Idempotency-Key, from which the event_ids of its rows are derived. Marks are refused: they must keep their place among the
 // orders of one producer.
+//
+// It also serves POST /v1/webhooks/{channel}: what a channel of Config.Senders posts by itself, in its own words and with its own
+// signature. The answers are the same.
 func (s *Stage) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/events", s.events)
-	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /v1/webhooks/{channel}", s.webhook)
+	onlyPost := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		s.refuse(w, http.StatusMethodNotAllowed, "events are sent with POST")
-	})
+	}
+	mux.HandleFunc("/v1/events", onlyPost)
+	mux.HandleFunc("/v1/webhooks/{channel}", onlyPost)
 	return mux
 }
 
@@ -71,8 +77,7 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusUnsupportedMediaType, "the content type must be application/json, application/x-ndjson or "+stream.ContentTypeProtobuf)
 		return
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		s.refuse(w, http.StatusUnsupportedMediaType, "a body with a Content-Encoding is not understood")
+	if !s.plain(w, r) {
 		return
 	}
 	key := r.Header.Get("Idempotency-Key")
@@ -90,7 +95,20 @@ func (s *Stage) events(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	req := request{key: key, contentType: contentType, now: stock.InstantOf(s.deps.Now())}
+	s.take(w, r, &request{key: key, contentType: contentType, now: stock.InstantOf(s.deps.Now())}, body)
+}
+
+// plain answers where the body is encoded.
+func (s *Stage) plain(w http.ResponseWriter, r *http.Request) bool {
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		s.refuse(w, http.StatusUnsupportedMediaType, "a body with a Content-Encoding is not understood")
+		return false
+	}
+	return true
+}
+
+// take writes the rows of the body to their topics, and answers when Kafka has acknowledged them.
+func (s *Stage) take(w http.ResponseWriter, r *http.Request, req *request, body []byte) {
 	req.read(body)
 	if req.rows > maxRows {
 		s.refuse(w, http.StatusRequestEntityTooLarge, "the body holds more than "+strconv.Itoa(maxRows)+" events: send several requests")
@@ -189,6 +207,7 @@ func accepted(header string) (string, bool) {
 type request struct {
 	key, contentType string
 	now              stock.Instant
+	sender           *Sender // the channel that posted it; nil: a system of the retailer's, which may speak of everything
 	rows             int
 	messages         []stream.Message
 	answer           answer
@@ -218,6 +237,9 @@ func (q *request) row(index int, value []byte, broken *codec.FieldError) {
 	} else {
 		// A mark is refused by name below, not for the topic it would have gone to.
 		reject = judge(stream.Orders, q.contentType, value, q.now, &event)
+	}
+	if reject == nil {
+		reject = q.sender.foreign(&event)
 	}
 	if reject == nil {
 		reject = q.identify(&event, index)

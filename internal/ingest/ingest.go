@@ -45,6 +45,8 @@ type Outputs interface {
 type Config struct {
 	// Token, where set, must come with every HTTP request as "Authorization: Bearer …".
 	Token string
+	// Senders are the channels whose webhooks are taken.
+	Senders []Sender
 	// AckTimeout bounds how long an HTTP request waits for Kafka; 0 is 10 s.
 	AckTimeout time.Duration
 }
