@@ -32,8 +32,9 @@ type Sale struct {
 type Change struct {
 	Place         Place
 	Before, After stock.Quantity
-	Cause         string // set, sale, restock, hand
-	Key           string // of the request behind a set
+	Cause         string         // set, sale, restock, hand
+	Key           string         // of the request behind a set
+	Sold          stock.Quantity // of the place after it: units sold and not cancelled
 }
 
 // Faults say how often a request meets one, as parts in a thousand. What a request meets depends on the seed and on how many
@@ -81,7 +82,7 @@ func (s *Shelf) List(p Place, level stock.Quantity) {
 }
 
 func (s *Shelf) change(p Place, after stock.Quantity, cause, key string) {
-	s.changes = append(s.changes, Change{p, s.levels[p], after, cause, key})
+	s.changes = append(s.changes, Change{p, s.levels[p], after, cause, key, s.sold[p]})
 	s.levels[p] = after
 }
 
@@ -93,8 +94,8 @@ func (s *Shelf) Sell(p Place, quantity stock.Quantity, now time.Time) (Sale, boo
 	if !ok || level < quantity {
 		return Sale{}, false
 	}
-	s.change(p, level-quantity, "sale", "")
 	s.sold[p] += quantity
+	s.change(p, level-quantity, "sale", "")
 	s.orders++
 	return Sale{OrderID: fmt.Sprintf("%s-%06d", s.name, s.orders), Place: p, Quantity: quantity, At: now}, true
 }

@@ -377,14 +377,21 @@ func checkCommunications(t *testing.T, said []record.Communication, shops map[st
 // communications reads the whole topic.
 func communications(t *testing.T, cluster *kafka.Cluster) []record.Communication {
 	t.Helper()
+	var all []record.Communication
+	each(t, cluster, stream.Communications, 2, codec.DecodeCommunication, func(c *record.Communication) { all = append(all, *c) })
+	return all
+}
+
+// each gives every record that a topic of so many partitions holds now.
+func each[T any](t *testing.T, cluster *kafka.Cluster, topic stream.Topic, partitions int32, decode func([]byte, *T) error, give func(*T)) {
+	t.Helper()
 	readers, err := cluster.NewReaders(kafka.ReadersConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer readers.Close()
-	var all []record.Communication
-	for id := range int32(2) {
-		p := stream.Partition{Topic: stream.Communications, ID: id}
+	for id := range partitions {
+		p := stream.Partition{Topic: topic, ID: id}
 		bounds, err := cluster.Bounds(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
@@ -399,17 +406,16 @@ func communications(t *testing.T, cluster *kafka.Cluster) []record.Communication
 				t.Fatal(err)
 			}
 			for _, rec := range records {
-				var c record.Communication
-				if err := codec.DecodeCommunication(rec.Value, &c); err != nil {
+				var v T
+				if err := decode(rec.Value, &v); err != nil {
 					t.Fatal(err)
 				}
-				all = append(all, c)
+				give(&v)
 				next = rec.Offset + 1
 			}
 		}
 		reader.Close()
 	}
-	return all
 }
 
 type topicLog struct {

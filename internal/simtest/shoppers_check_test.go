@@ -1,0 +1,293 @@
+package simtest_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/shelfwire/shelfwire/internal/channelsim"
+	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/dispatch"
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
+
+// findings count what was found on a day, the pushes that were too high by the kind of the channel.
+type findings struct {
+	pushes, unconfirmed int
+	over, unlisted      [dispatch.Comparing + 1]int // unlisted: of those in over, what the view exposure does not show
+	units               [dispatch.Comparing + 1]stock.Quantity
+}
+
+func (f *findings) add(g findings) {
+	f.pushes, f.unconfirmed = f.pushes+g.pushes, f.unconfirmed+g.unconfirmed
+	for kind := range f.over {
+		f.over[kind] += g.over[kind]
+		f.units[kind] += g.units[kind]
+		f.unlisted[kind] += g.unlisted[kind]
+	}
+}
+
+func (f findings) String() string {
+	text := fmt.Sprintf("%d pushes, %d attempts without a known outcome; above what was right", f.pushes, f.unconfirmed)
+	for kind, name := range [...]string{"blind", "readable", "comparing"} {
+		text += fmt.Sprintf(", %s %d by %d units (%d not among the exposures)", name, f.over[kind], f.units[kind], f.unlisted[kind])
+	}
+	return text
+}
+
+// offered is what the topic of offers says.
+type offered struct {
+	all    map[listed][]record.Offer // by version
+	newest map[listed]record.Offer
+	marks  map[string][]record.ChannelMark // by channel and version
+}
+
+func (d *day) offers() offered {
+	o := offered{map[listed][]record.Offer{}, map[listed]record.Offer{}, map[string][]record.ChannelMark{}}
+	each(d.t, d.cluster, stream.Offers, 2, codec.DecodeOfferRecord, func(r *record.OfferRecord) {
+		switch {
+		case r.Mark != nil:
+			o.marks[r.Mark.Channel] = append(o.marks[r.Mark.Channel], *r.Mark)
+		case r.Offer != nil:
+			at := listed{r.Offer.Channel, itemOf(r.Offer.SKU)}
+			o.all[at] = append(o.all[at], *r.Offer)
+			if r.Offer.Version >= o.newest[at].Version {
+				o.newest[at] = *r.Offer
+			}
+		}
+	})
+	return o
+}
+
+func itemOf(sku string) int {
+	var n int
+	_, _ = fmt.Sscanf(sku, "SKU-%d", &n)
+	return n
+}
+
+// An attempt is one row of one request with everything that was said of it, in that order.
+type attempt struct {
+	listed
+	key  string
+	said []record.Communication
+}
+
+// check holds what was said and offered against what happened at the channels.
+func (d *day) check() (f findings) {
+	d.t.Helper()
+	offers := d.offers()
+	attempts := map[attemptID]*attempt{}
+	for _, c := range communications(d.t, d.cluster) {
+		at := listed{c.Channel, itemOf(c.SKU)}
+		d.said[at] = append(d.said[at], c)
+		if c.State == record.Quarantined {
+			d.t.Errorf("%s of %s was put aside: %s", c.SKU, c.Channel, c.Reason)
+		}
+		if c.IdempotencyKey == "" {
+			continue
+		}
+		id := attemptID{listed{c.Channel, itemOf(c.SKU)}, c.IdempotencyKey}
+		if attempts[id] == nil {
+			attempts[id] = &attempt{listed: id.listed, key: id.key}
+		}
+		attempts[id].said = append(attempts[id].said, c)
+	}
+	injected, applied := 0, map[attemptID]bool{}
+	for _, front := range d.fronts {
+		injected += front.shelf.Injected()
+		for n := range daySKUs {
+			at := listed{front.id, n}
+			d.checkListing(front, n, offers, func(key string) *attempt { applied[attemptID{at, key}] = true; return attempts[attemptID{at, key}] }, &f)
+		}
+	}
+	if injected == 0 || f.pushes == 0 {
+		d.t.Errorf("%d faults and %d pushes: the day was too quiet", injected, f.pushes)
+	}
+	for id, a := range attempts {
+		if first := a.said[0].State; first != record.Attempted {
+			d.t.Errorf("%v: the first that was said of it is state %d, want an attempt", id, first)
+		}
+		switch last := a.said[len(a.said)-1]; last.State {
+		case record.Acknowledged:
+			if !applied[id] {
+				d.t.Errorf("%v is said to be acknowledged, and did not happen", id)
+			}
+		case record.CommunicationRejected:
+			if applied[id] {
+				d.t.Errorf("%v is said to be rejected (%s), and happened", id, last.Reply)
+			}
+		default: // the view unconfirmed lists it, which knows no more
+			f.unconfirmed++
+		}
+	}
+	return f
+}
+
+type attemptID struct {
+	listed
+	key string
+}
+
+// checkListing walks what the customers of one front saw of one item.
+func (d *day) checkListing(front *front, n int, offers offered, attemptOf func(key string) *attempt, f *findings) {
+	at, place := listed{front.id, n}, front.place(n)
+	shown, told := exposures(offers.all[at], d.said[at])
+	if o := offers.newest[at]; told != o.Quantity {
+		d.t.Errorf("%v is at rest, and the audit believes that it shows %d, the offer is %d", at, told, o.Quantity)
+	}
+	keys := map[string]bool{}
+	sales := 0                         // so far
+	var edited, slipped stock.Quantity // units that a merchant's hand added, and that were sold between a read and its set
+	for i, c := range changesOf(front.shelf, place) {
+		switch c.Cause {
+		case "sale":
+			sales++
+		case "hand":
+			if i > 0 {
+				edited += max(0, c.After-c.Before)
+			}
+		case "set":
+			f.pushes++
+			a := attemptOf(c.Key)
+			if a == nil || keys[c.Key] {
+				d.t.Errorf("%v was set %d → %d under %s, which was not written down before, or twice", at, c.Before, c.After, c.Key)
+				continue
+			}
+			keys[c.Key] = true
+			said := &a.said[0]
+			if said.Quantity != c.After {
+				d.t.Errorf("%v was set to %d under %s, but what was written down before is %d", at, c.After, c.Key, said.Quantity)
+			}
+			if front.read != nil && c.After > 0 {
+				slipped += stock.Quantity(sales - front.read.sets[pushed{c.Key, place}])
+			}
+			unfolded := c.Sold - (said.Sold - said.Released)
+			over := c.After - max(0, d.quantity(offers, at, said.OfferVersion)-unfolded)
+			if over <= 0 {
+				continue
+			}
+			f.over[front.access]++
+			f.units[front.access] += over
+			if !d.listedAs(a, said, over, shown) {
+				f.unlisted[front.access]++
+			}
+			// What no rule can avoid there.
+			unavoidable := edited
+			switch front.access {
+			case dispatch.Readable:
+				unavoidable += slipped
+			case dispatch.Blind:
+				unavoidable = d.soldSince(at, sales, newestMark(offers.marks[front.id], said.OfferVersion))
+			}
+			if over > unavoidable {
+				d.t.Errorf("%v was set %d → %d, which is %d too high (%d unfolded of %d): %d of that cannot be avoided on a channel of kind %d",
+					at, c.Before, c.After, over, unfolded, d.quantity(offers, at, said.OfferVersion), unavoidable, front.access)
+			}
+		}
+	}
+}
+
+// listedAs reports whether the audit knows that the push was too high, by as much at least: or that nobody knows what came of it.
+func (d *day) listedAs(a *attempt, sent *record.Communication, over stock.Quantity, shown []stretch) bool {
+	if last := a.said[len(a.said)-1].State; last == record.Attempted || last == record.Unknown {
+		return true
+	}
+	next := stock.Instant(math.MaxInt64)
+	for _, c := range d.said[a.listed] {
+		if c.State == record.Attempted && c.IdempotencyKey != a.key && c.AttemptedAt > sent.AttemptedAt {
+			next = min(next, c.AttemptedAt)
+		}
+	}
+	return slices.ContainsFunc(shown, func(s stretch) bool {
+		return s.since < next && (s.until == 0 || s.until > sent.AttemptedAt) && s.units >= over
+	})
+}
+
+func changesOf(s *channelsim.Shelf, p channelsim.Place) []channelsim.Change {
+	return slices.DeleteFunc(s.Changes(), func(c channelsim.Change) bool { return c.Place != p })
+}
+
+func (d *day) quantity(offers offered, at listed, v stock.Version) stock.Quantity {
+	for _, o := range offers.all[at] {
+		if o.Version == v {
+			return o.Quantity
+		}
+	}
+	d.t.Errorf("%v: nobody offered version %d, which was told", at, v)
+	return 0
+}
+
+// newestMark returns until when every order was folded in the offer of a version at the latest.
+func newestMark(marks []record.ChannelMark, v stock.Version) (until stock.Instant) {
+	for _, m := range marks {
+		if m.Version <= v {
+			until = max(until, m.OrdersUntil)
+		}
+	}
+	return until
+}
+
+// soldSince counts the first so many sales of a listing that are not older than a mark.
+func (d *day) soldSince(at listed, first int, mark stock.Instant) (units stock.Quantity) {
+	for _, sold := range d.placed[at][:first] {
+		if !sold.Before(mark.Time().Add(-time.Microsecond)) {
+			units++
+		}
+	}
+	return units
+}
+
+// A stretch is a time in which a channel showed more of a listing than it might, as the view exposure has it.
+type stretch struct {
+	since, until stock.Instant // until 0: it goes on
+	units        stock.Quantity
+}
+
+// exposures is a second implementation of the views told_and_true and exposure, for one listing of a channel that lowers its own level.
+// It returns as well what the channel shows at the end.
+func exposures(offers []record.Offer, said []record.Communication) (all []stretch, told stock.Quantity) {
+	type change struct {
+		at    stock.Instant
+		place int // of said; -1: an offer
+		offer *record.Offer
+	}
+	var changes []change
+	for i := range offers {
+		changes = append(changes, change{offers[i].ChangedAt, -1, &offers[i]})
+	}
+	for i := range said {
+		c := &said[i]
+		if c.State == record.Acknowledged && c.Kind != record.ReadLevel || c.State == record.Observed && c.Level != nil {
+			changes = append(changes, change{c.RepliedAt, i, nil})
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.place, b.place)) })
+	var offer *record.Offer
+	level, newest := stock.Quantity(0), -1
+	for i, c := range changes {
+		if c.offer != nil && (offer == nil || c.offer.Version > offer.Version) {
+			offer = c.offer
+		}
+		if newest = max(newest, c.place); newest >= 0 {
+			if level = said[newest].Quantity; said[newest].State == record.Observed {
+				level = *said[newest].Level
+			}
+		}
+		if offer == nil || newest < 0 {
+			continue
+		}
+		told = level - (offer.Sold - offer.Released - said[newest].Sold + said[newest].Released)
+		until := stock.Instant(0)
+		if i+1 < len(changes) {
+			until = changes[i+1].at
+		}
+		if units := told - offer.Quantity; units > 0 && until != c.at {
+			all = append(all, stretch{c.at, until, units})
+		}
+	}
+	return all, told
+}
