@@ -24,6 +24,8 @@ type Config struct {
 	Brokers  []string // host:port, at least one
 	Prefix   string   // of every topic's name, e.g. "shelfwire."
 	ClientID string   // shown in the broker's logs; "" is "shelfwire"
+	// Dial, where set, opens the connections to the brokers; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // ErrNoTopic is returned for a topic that does not exist.
@@ -70,13 +72,17 @@ func (c *Cluster) options(role string) []kgo.Opt {
 	if id == "" {
 		id = "shelfwire"
 	}
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.cfg.Brokers...),
 		kgo.ClientID(id + "-" + role),
 		kgo.WithHooks(c.outage),
 		kgo.RetryTimeout(30 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 	}
+	if c.cfg.Dial != nil {
+		opts = append(opts, kgo.Dialer(c.cfg.Dial))
+	}
+	return opts
 }
 
 func (c *Cluster) name(t stream.Topic) string { return c.cfg.Prefix + string(t) }
