@@ -9,6 +9,7 @@ SHELL := bash
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
+SEEDS ?= 500
 
 # The race detector needs cgo, and cgo needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC | cut -d' ' -f1) >/dev/null && echo -race)
@@ -30,6 +31,14 @@ build: ## Build every command into bin/
 test: ## Unit tests; no network, with the race detector where a C compiler is found
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
+	go test $(RACE) $(SIMULATION)
+
+# The tag gives franz-go locks that a bubble of fake time sees through: who waits for one of sync's stops its clock.
+SIMULATION := -tags synctests -run TestSimulation -timeout 60m ./internal/simulation
+
+.PHONY: test-sim
+test-sim: ## Seeded runs of ingest and the allocator under faults: SEEDS (500) of them; SEEDS=1 FROM=n is run n again
+	SEEDS=$(SEEDS) go test -count=1 $(SIMULATION)
 
 # Linux runs programs for 386 on amd64; elsewhere there is nothing to compare.
 .PHONY: test-386
@@ -56,6 +65,7 @@ lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 vet: ## go vet, with and without the integration tests
 	go vet ./...
 	go vet -tags integration ./...
+	go vet -tags synctests ./internal/simulation
 	go -C tools/testservers vet .
 
 .PHONY: fmt
