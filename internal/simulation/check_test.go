@@ -16,7 +16,7 @@ import (
 // check compares what the run came to with its input, in three ways that know nothing of each other.
 func (w *world) check(in *input) {
 	w.t.Helper()
-	w.checkJournal(len(in.events))
+	w.checkJournal(len(in.settings) + len(in.events))
 	w.checkFold()
 	w.checkSums(in.sums)
 }

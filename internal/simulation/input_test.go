@@ -17,8 +17,9 @@ type shelf struct{ pool, sku, outlet string }
 
 // An input is what the retailers send, in their order, and what its movements sum up to, worked out here and nowhere else.
 type input struct {
-	events []sending
-	sums   map[shelf]stock.Quantity
+	settings []sending // of the pools: folded before any of the events is sent
+	events   []sending
+	sums     map[shelf]stock.Quantity
 }
 
 // A sending is one event for one input topic.
@@ -44,10 +45,10 @@ func newInput(rnd *rand.Rand, n int, begin time.Time) *input {
 	pick := func(s []string) string { return s[rnd.IntN(len(s))] }
 	add := func(t stream.Topic, e record.Event) { in.events = append(in.events, sending{t, e}) }
 	for _, pool := range pools {
-		add(stream.Catalogue, record.Event{Pool: &record.Pool{
+		in.settings = append(in.settings, sending{stream.Catalogue, record.Event{Pool: &record.Pool{
 			Pool: pool, Ruleset: 1, Prefer: record.FewestOutlets, ReleaseOn: record.OnCancel, CountWindow: time.Hour,
 			SingleOutlet: true, SplitOrders: true, SplitLines: true,
-		}})
+		}}})
 		for i, o := range outlets {
 			add(stream.Catalogue, record.Event{Outlet: &record.Outlet{Pool: pool, Outlet: o, Priority: int32(i), SellsOnline: true, FulfilsOrders: true}})
 		}

@@ -16,7 +16,8 @@ import (
 // soon as the link carries bytes: also what a process wrote that has closed its connection since, or is gone. Nothing in it waits
 // with a lock held, which would stop the clock of the bubble.
 type link struct {
-	server func() (net.Conn, error) // connects to the server
+	server  func() (net.Conn, error) // connects to the server
+	latency time.Duration            // of each way: without it a call would take no time, and nothing could go wrong in the middle of it
 
 	mu      sync.Mutex
 	away    bool                 // new connections are refused; guarded by mu
@@ -27,8 +28,8 @@ type link struct {
 	pumps   sync.WaitGroup
 }
 
-func newLink(server func() (net.Conn, error)) *link {
-	l := &link{server: server, carries: make(chan struct{}), conns: map[*linkConn]func(){}}
+func newLink(latency time.Duration, server func() (net.Conn, error)) *link {
+	l := &link{server: server, latency: latency, carries: make(chan struct{}), conns: map[*linkConn]func(){}}
 	close(l.carries)
 	return l
 }
@@ -121,8 +122,11 @@ func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return c, nil
 }
 
-// pass waits until the link carries bytes.
+// pass is the way of some bytes: it takes the latency, and longer where the link carries nothing.
 func (l *link) pass() {
+	if l.latency > 0 {
+		<-time.After(l.latency)
+	}
 	for {
 		l.mu.Lock()
 		carries := l.carries

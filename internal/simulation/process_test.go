@@ -41,7 +41,7 @@ func (w *world) start(name, stage, instance string) *life {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &life{
 		world: w, name: name, stage: stage, instance: instance, ctx: ctx, cancel: cancel, done: make(chan struct{}),
-		kafka: newLink(w.dialKafka), redis: newLink(w.redis.Dial),
+		kafka: newLink(w.latency, w.dialKafka), redis: newLink(w.latency, w.redis.Dial),
 	}
 	w.mu.Lock()
 	l.kafka.away, l.redis.away = w.kafkaAway, w.redisAway

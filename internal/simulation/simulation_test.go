@@ -88,7 +88,7 @@ func simulate(t *testing.T, seed uint64) {
 		return
 	}
 	w.check(in)
-	w.say("%d events, %d journal entries", len(in.events), entries)
+	w.say("%d events, %d journal entries", len(in.settings)+len(in.events), entries)
 }
 
 // report says what happened in a run that failed.
@@ -96,7 +96,7 @@ func (w *world) report(faults []fault) {
 	if !w.t.Failed() {
 		return
 	}
-	w.t.Logf("seed %d: %d faults, batches of %d, static members: %v. Again: SEEDS=1 FROM=%d make test-sim", w.seed, len(faults), w.batch, w.static, w.seed)
+	w.t.Logf("seed %d: %d faults, batches of %d, latency %v, static members: %v. Again: SEEDS=1 FROM=%d make test-sim", w.seed, len(faults), w.batch, w.latency, w.static, w.seed)
 	for _, line := range w.said {
 		w.t.Log(line)
 	}

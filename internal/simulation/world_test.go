@@ -38,6 +38,8 @@ type world struct {
 	rnd   *rand.Rand // of the plan, before the run begins
 	batch int        // how much a stage takes at a time
 	begin time.Time
+	// latency is how long anything of a process takes to a server, and back.
+	latency time.Duration
 
 	network kfake.VirtualNetwork
 	kafka   *kfake.Cluster
@@ -72,6 +74,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), begin: time.Now(), members: map[string]*life{}, born: map[string]int{}}
 	w.batch = []int{3, 20, 200}[w.rnd.IntN(3)]
+	w.latency = []time.Duration{time.Millisecond, 20 * time.Millisecond, 200 * time.Millisecond}[w.rnd.IntN(3)]
 	w.static = w.rnd.IntN(4) > 0
 	var err error
 	w.kafka, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.network.Listen), kfake.BrokerConfigs(map[string]string{
@@ -79,7 +82,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}))
 	w.must(err)
 	w.redis = miniredis.NewMiniRedis()
-	toKafka, toRedis := newLink(w.dialKafka), newLink(w.redis.Dial)
+	toKafka, toRedis := newLink(0, w.dialKafka), newLink(0, w.redis.Dial)
 	w.links = append(w.links, toKafka, toRedis)
 	w.cluster, err = kafka.Open(t.Context(), kafka.Config{Brokers: []string{broker}, Prefix: prefix, ClientID: "harness", Dial: toKafka.dial}, discard)
 	w.must(err)
@@ -263,22 +266,35 @@ func (w *world) rollBack(by int) {
 
 // send writes the input, some events at a time, until it is all acknowledged.
 func (w *world) send(ctx context.Context, in *input, rnd *rand.Rand, during time.Duration) error {
+	if err := w.produce(ctx, in.settings); err != nil {
+		return err
+	}
+	for all := false; !all; <-time.After(100 * time.Millisecond) {
+		var err error
+		if all, _, err = w.settled(ctx); err != nil {
+			return err
+		}
+	}
 	const sendings = 60
 	for i, n := 0, len(in.events); i < n; {
 		most := min(n-i, 1+rnd.IntN(2*n/sendings+1))
-		var messages []stream.Message
-		for _, s := range in.events[i : i+most] {
-			messages = append(messages, stream.Message{
-				Topic: s.topic, Partition: stream.Any, Key: []byte(s.event.PoolID()), Value: codec.AppendEvent(nil, &s.event), ContentType: stream.ContentTypeProtobuf,
-			})
-		}
-		if err := w.producer.Produce(ctx, messages); err != nil {
+		if err := w.produce(ctx, in.events[i:i+most]); err != nil {
 			return err
 		}
 		i += most
 		<-time.After(time.Duration(rnd.Int64N(int64(2 * during / sendings))))
 	}
 	return nil
+}
+
+func (w *world) produce(ctx context.Context, events []sending) error {
+	var messages []stream.Message
+	for _, s := range events {
+		messages = append(messages, stream.Message{
+			Topic: s.topic, Partition: stream.Any, Key: []byte(s.event.PoolID()), Value: codec.AppendEvent(nil, &s.event), ContentType: stream.ContentTypeProtobuf,
+		})
+	}
+	return w.producer.Produce(ctx, messages)
 }
 
 // settled reports whether all of the input is in the journal and all of the journal is in Redis, and how long the journal is.
