@@ -10,6 +10,7 @@ FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
 SEEDS ?= 500
+CHAOS_FOR ?= 10m
 
 # The race detector needs cgo, and cgo needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC | cut -d' ' -f1) >/dev/null && echo -race)
@@ -54,6 +55,12 @@ test-386: ## The engine's scenarios and recorded journals as a 32-bit program: t
 test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
 	bin/testservers go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
 
+# Its servers are its own, since it kills them: SHELFWIRE_CHAOS_KAFKA is the folder of Kafka's jars; java and redis-server are those of
+# the PATH, or SHELFWIRE_CHAOS_JAVA and SHELFWIRE_CHAOS_REDIS.
+.PHONY: chaos
+chaos: ## Real processes, a real Kafka and a real Redis, killed for CHAOS_FOR (10m); needs SHELFWIRE_CHAOS_KAFKA, java, redis-server
+	CHAOS_FOR=$(CHAOS_FOR) go test -tags integration,chaos -count=1 -run '^TestChaos$$' -v -timeout 3h ./internal/simtest
+
 .PHONY: lint
 lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 	bin/golangci-lint run ./...
@@ -66,6 +73,7 @@ vet: ## go vet, with and without the integration tests
 	go vet ./...
 	go vet -tags integration ./...
 	go vet -tags synctests ./internal/simulation
+	go vet -tags integration,chaos ./internal/simtest
 	go -C tools/testservers vet .
 
 .PHONY: fmt

@@ -38,6 +38,8 @@ var (
 // the plain sum of the movements.
 func newInput(rnd *rand.Rand, n int, begin time.Time) *input {
 	in := &input{sums: map[shelf]stock.Quantity{}}
+	// With few SKUs every row is soon in memory; with many, rows are loaded throughout the run.
+	skus := []int{8, 80}[rnd.IntN(2)]
 	var pools []string
 	for i := range 2 + rnd.IntN(3) {
 		pools = append(pools, fmt.Sprintf("pool/%d", i))
@@ -65,7 +67,7 @@ func newInput(rnd *rand.Rand, n int, begin time.Time) *input {
 	sequences := map[string]int64{}
 	var again []record.Event // movements that may be sent once more
 	for i := range n {
-		pool, channel, sku := pick(pools), pick(channels), fmt.Sprintf("SKU-%d", rnd.IntN(8))
+		pool, channel, sku := pick(pools), pick(channels), fmt.Sprintf("SKU-%d", rnd.IntN(skus))
 		at := stock.InstantOf(begin.Add(time.Duration(i) * 100 * time.Millisecond))
 		order := fmt.Sprint(rnd.IntN(1 + n/20))
 		switch rnd.IntN(14) {
@@ -83,7 +85,7 @@ func newInput(rnd *rand.Rand, n int, begin time.Time) *input {
 				o.Status, o.ExpiresAt = record.Pending, at.Add(time.Duration(5+rnd.IntN(40))*time.Second)
 			}
 			for l := range 1 + rnd.IntN(3) {
-				o.Lines = append(o.Lines, record.OrderLine{LineID: fmt.Sprint(l), SKU: fmt.Sprintf("SKU-%d", rnd.IntN(8)), Quantity: stock.Quantity(1 + rnd.IntN(4))})
+				o.Lines = append(o.Lines, record.OrderLine{LineID: fmt.Sprint(l), SKU: fmt.Sprintf("SKU-%d", rnd.IntN(skus)), Quantity: stock.Quantity(1 + rnd.IntN(4))})
 			}
 			add(stream.Orders, record.Event{Order: o})
 		case 4:
