@@ -150,6 +150,16 @@ func (c *Cluster) Bounds(ctx context.Context, p stream.Partition) (stream.Bounds
 // topic where there is one. One that counts in an earlier topic of the same name is none.
 func (c *Cluster) Committed(ctx context.Context, group string, t stream.Topic) (map[int32]int64, error) {
 	offsets, err := c.admin.FetchOffsets(ctx, c.cfg.Prefix+group)
+	// The first question about a group that a broker is ever asked makes it look for a coordinator, which takes it some seconds, and
+	// the client does not ask again.
+	for deadline := time.Now().Add(propagation); errors.Is(err, kerr.CoordinatorNotAvailable) && time.Now().Before(deadline); {
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		offsets, err = c.admin.FetchOffsets(ctx, c.cfg.Prefix+group)
+	}
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil
 	}

@@ -126,10 +126,7 @@ func newChaos(t *testing.T) *chaos {
 	c.in.env = append(without("SHELFWIRE_", os.Environ()),
 		"SHELFWIRE_KAFKA_BROKERS="+c.kafka.address, "SHELFWIRE_REDIS_ADDRESSES="+c.redis.address,
 		"SHELFWIRE_TOPIC_PREFIX=chaos.", "SHELFWIRE_REDIS_PREFIX=chaos:", "SHELFWIRE_LOG_LEVEL=info")
-	c.in.wait("the broker makes topics", time.Minute, func() (bool, error) { // one that is new has no coordinator of groups yet
-		_, _, status := c.in.command("topics", "apply")
-		return status == 0, nil
-	})
+	c.in.must("topics", "apply") // of a broker that is new to everything
 	kafkaProxy := startKafkaProxy(t, c.kafka.address, func(w wire) wire { return losingWire{w, &c.lose.kafka} })
 	redisProxy := startProxy(t, c.redis.address, func(string) wire { return losingWire{plain{}, &c.lose.redis} })
 	c.names = []string{"ingest-1", "ingest-2", "allocator-1", "allocator-2", "allocator-3"}
