@@ -9,6 +9,8 @@ SHELL := bash
 FUZZTIME ?= 10s
 BENCH ?= .
 BENCHTIME ?= 1s
+SEEDS ?= 500
+CHAOS_FOR ?= 10m
 
 # The race detector needs cgo, and cgo needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC | cut -d' ' -f1) >/dev/null && echo -race)
@@ -30,6 +32,14 @@ build: ## Build every command into bin/
 test: ## Unit tests; no network, with the race detector where a C compiler is found
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
+	go test $(RACE) $(SIMULATION)
+
+# The tag gives franz-go locks that a bubble of fake time sees through: who waits for one of sync's stops its clock.
+SIMULATION := -tags synctests -run TestSimulation -timeout 60m ./internal/simulation
+
+.PHONY: test-sim
+test-sim: ## Seeded runs of ingest and the allocator under faults: SEEDS (500) of them; SEEDS=1 FROM=n is run n again
+	SEEDS=$(SEEDS) go test -count=1 $(SIMULATION)
 
 # Linux runs programs for 386 on amd64; elsewhere there is nothing to compare.
 .PHONY: test-386
@@ -45,6 +55,12 @@ test-386: ## The engine's scenarios and recorded journals as a 32-bit program: t
 test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
 	bin/testservers go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
 
+# Its servers are its own, since it kills them: SHELFWIRE_CHAOS_KAFKA is the folder of Kafka's jars; java and redis-server are those of
+# the PATH, or SHELFWIRE_CHAOS_JAVA and SHELFWIRE_CHAOS_REDIS.
+.PHONY: chaos
+chaos: ## Real processes, a real Kafka and a real Redis, killed for CHAOS_FOR (10m); needs SHELFWIRE_CHAOS_KAFKA, java, redis-server
+	CHAOS_FOR=$(CHAOS_FOR) go test -tags integration,chaos -count=1 -run '^TestChaos$$' -v -timeout 3h ./internal/simtest
+
 .PHONY: lint
 lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 	bin/golangci-lint run ./...
@@ -56,6 +72,8 @@ lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 vet: ## go vet, with and without the integration tests
 	go vet ./...
 	go vet -tags integration ./...
+	go vet -tags synctests ./internal/simulation
+	go vet -tags integration,chaos ./internal/simtest
 	go -C tools/testservers vet .
 
 .PHONY: fmt

@@ -71,13 +71,14 @@ var layerOf = map[string]layer{
 
 	"history/historytest": adapter, // what every history store owes to three stages: it imports the three
 
-	"config":    process,
-	"daemon":    process,
-	"embedded":  process,
-	"simserver": process,
-	"simtest":   process,
-	"app":       process,
-	"demo":      process,
+	"config":     process,
+	"daemon":     process,
+	"embedded":   process,
+	"simserver":  process,
+	"simtest":    process,
+	"simulation": process,
+	"app":        process,
+	"demo":       process,
 }
 
 // rankOf orders the pure packages: each may import those of a lower rank.

@@ -24,6 +24,8 @@ type Config struct {
 	Brokers  []string // host:port, at least one
 	Prefix   string   // of every topic's name, e.g. "shelfwire."
 	ClientID string   // shown in the broker's logs; "" is "shelfwire"
+	// Dial, where set, opens the connections to the brokers; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // ErrNoTopic is returned for a topic that does not exist.
@@ -70,13 +72,17 @@ func (c *Cluster) options(role string) []kgo.Opt {
 	if id == "" {
 		id = "shelfwire"
 	}
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.cfg.Brokers...),
 		kgo.ClientID(id + "-" + role),
 		kgo.WithHooks(c.outage),
 		kgo.RetryTimeout(30 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
 	}
+	if c.cfg.Dial != nil {
+		opts = append(opts, kgo.Dialer(c.cfg.Dial))
+	}
+	return opts
 }
 
 func (c *Cluster) name(t stream.Topic) string { return c.cfg.Prefix + string(t) }
@@ -143,10 +149,7 @@ func (c *Cluster) Bounds(ctx context.Context, p stream.Partition) (stream.Bounds
 // Committed returns the offset that the group (without the installation's prefix) has committed for each partition of the
 // topic where there is one. One that counts in an earlier topic of the same name is none.
 func (c *Cluster) Committed(ctx context.Context, group string, t stream.Topic) (map[int32]int64, error) {
-	offsets, err := c.admin.FetchOffsets(ctx, c.cfg.Prefix+group)
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, nil
-	}
+	offsets, err := c.groupOffsets(ctx, group, t)
 	if err != nil {
 		return nil, fmt.Errorf("committed offsets of group %s: %w", group, err)
 	}
@@ -164,6 +167,35 @@ func (c *Cluster) Committed(ctx context.Context, group string, t stream.Topic) (
 		}
 	}
 	return committed, nil
+}
+
+// groupOffsets asks what the group has committed, for the sake of topic t, until it gets an answer that tells.
+//
+// The first question about a group that a broker is ever asked makes it look for a coordinator, which takes it some seconds, and the
+// client does not ask again. An answer names topics by their ids; those that the client cannot put a name to, because the broker that
+// it asked was away just then, come without one, and then a topic that is missing is not one that nobody has committed for.
+func (c *Cluster) groupOffsets(ctx context.Context, group string, t stream.Topic) (kadm.OffsetResponses, error) {
+	for deadline := time.Now().Add(propagation); ; {
+		offsets, err := c.admin.FetchOffsets(ctx, c.cfg.Prefix+group)
+		_, named := offsets[c.name(t)]
+		_, nameless := offsets[""]
+		switch {
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return nil, nil
+		case err == nil && nameless && !named:
+			err = kerr.UnknownTopicID
+		case err == nil || !errors.Is(err, kerr.CoordinatorNotAvailable):
+			return offsets, err
+		}
+		if time.Now().After(deadline) {
+			return nil, err
+		}
+		select {
+		case <-time.After(250 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // OffsetAt returns the offset of the first record of the partition whose timestamp is not before t, or the partition's end.

@@ -334,7 +334,7 @@ func (a *assignment) Partition() stream.Partition { return a.partition }
 
 func (a *assignment) Committed(ctx context.Context) (int64, error) {
 	g := a.group
-	offsets, err := g.cluster.admin.FetchOffsets(ctx, g.cluster.cfg.Prefix+g.cfg.Group)
+	offsets, err := g.cluster.groupOffsets(ctx, g.cfg.Group, a.partition.Topic)
 	if err != nil {
 		return 0, fmt.Errorf("committed offset of %s/%d: %w", a.partition.Topic, a.partition.ID, err)
 	}

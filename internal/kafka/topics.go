@@ -125,7 +125,7 @@ func (c *Cluster) ApplyTopics(ctx context.Context, l Layout) (made []stream.Topi
 	return made, c.CheckTopics(ctx, l)
 }
 
-// propagation is how long new topics may take to be seen.
+// propagation is how long new topics, and the first group of a new broker, may take to be seen.
 const propagation = 15 * time.Second
 
 // CheckTopics returns an error that names everything about the topics that is not as the layout says, and what to do.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ type Config struct {
 	Prefix    string   // before every key
 	Username  string
 	Password  string
+	// Dial, where set, opens the connections; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // A Store keeps the hot state of an installation. It is safe for concurrent use, but of one partition only one
@@ -54,6 +57,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 			Addrs:    cfg.Addresses,
 			Username: cfg.Username,
 			Password: cfg.Password,
+			Dialer:   cfg.Dial,
 			// The client must not send a command again by itself: it cannot know which of ours may run twice.
 			MaxRetries: -1,
 			// Without this a context's deadline is ignored while a reply is awaited.

@@ -18,8 +18,14 @@ import (
 // connects to what it is told, so the proxy puts its own address into those answers.
 func newKafkaProxy(t *testing.T, target string) *proxy {
 	t.Helper()
+	return startKafkaProxy(t, target, func(w wire) wire { return w })
+}
+
+// startKafkaProxy is newKafkaProxy with something around each wire.
+func startKafkaProxy(t *testing.T, target string, around func(wire) wire) *proxy {
+	t.Helper()
 	return startProxy(t, target, func(address string) wire {
-		return &kafkaWire{address: address, asked: map[int32]kmsg.Response{}}
+		return around(&kafkaWire{address: address, asked: map[int32]kmsg.Response{}})
 	})
 }
 
