@@ -36,6 +36,11 @@ func (inst *Installation) History(ctx context.Context) (History, error) {
 	return h, nil
 }
 
+// HasHistory reports whether there is a history to ask: real servers may be set without one.
+func (inst *Installation) HasHistory() bool {
+	return inst.dir != "" || len(inst.Config.ClickHouse.Addresses) > 0
+}
+
 func (inst *Installation) openHistory(ctx context.Context) (History, error) {
 	if inst.dir != "" {
 		return litestore.Open(ctx, inst.dir)

@@ -60,7 +60,9 @@ type State struct {
 type LateError struct{ At stock.Instant }
 
 // Error implements error.
-func (e *LateError) Error() string { return e.At.String() + ", which is not before what is to be replayed" }
+func (e *LateError) Error() string {
+	return e.At.String() + ", which is not before what is to be replayed"
+}
 
 // New begins a replay in which the policy p takes force at from, which is compared up to to (exclusive). The error is a [*LateError]
 // for a state with an entry at or after from.
