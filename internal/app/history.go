@@ -65,6 +65,9 @@ func (inst *Installation) Migrate(ctx context.Context, progress func(chstore.Ste
 	return chstore.Migrate(ctx, inst.clickHouse(), progress)
 }
 
+// historyGroup is the consumer group of the history writer, which is a part of the stage Audit.
+const historyGroup = "history"
+
 // journal, availability, allocations, offers, shipments, communications, rejections ─▶ history ─▶ ClickHouse
 func (b *builder) addHistory(ctx context.Context) error {
 	topics, err := b.inst.TopicReader(ctx)
@@ -81,7 +84,7 @@ func (b *builder) addHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.group("history", history.Topics(), stage.Work)
+	b.group(historyGroup, history.Topics(), stage.Work)
 	return nil
 }
 
