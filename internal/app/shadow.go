@@ -7,9 +7,7 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/catalogue"
 	"github.com/shelfwire/shelfwire/internal/codec"
-	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/record"
-	"github.com/shelfwire/shelfwire/internal/replay"
 	"github.com/shelfwire/shelfwire/internal/shadow"
 	"github.com/shelfwire/shelfwire/internal/snapshot"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -101,30 +99,16 @@ func (s *shadowing) begin(ctx context.Context, pool *catalogue.Pool, partition i
 
 // beginWith begins with what a snapshot says of the pool.
 func (s *shadowing) beginWith(ctx context.Context, path string, pool *catalogue.Pool, partition int32) (*shadow.Replay, int64, error) {
-	f, err := snapshot.Open(path)
+	at, rows, err := poolRows(ctx, path, s.log, pool.ID, partition)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer f.Close()
-	begin := shadow.State{Rows: replay.Rows{}}
-	if begin.At, err = f.Fits(ctx, s.log, partition); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	err = f.EachRow(partition, func(w engine.RowWrite) error {
-		if w.Pool == pool.ID {
-			begin.Rows[w.RowKey] = w.Value
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	r, err := shadow.New(pool, begin, s.o.From, s.o.To)
+	r, err := shadow.New(pool, shadow.State{At: at, Rows: rows}, s.o.From, s.o.To)
 	var late *shadow.LateError
 	if errors.As(err, &late) {
 		return nil, 0, fmt.Errorf("the snapshot %s holds entries of pool %q up to %w: choose a --from after that, or name an older snapshot that the journal still reaches back to (--snapshot)", path, pool.ID, late)
 	}
-	return r, begin.At.Offset, err
+	return r, at.Offset, err
 }
 
 // entries gives a replay its pool's entries until it needs no more.

@@ -97,10 +97,15 @@ func (f *Fold) Run(records []stream.Record) error {
 			return err
 		}
 	}
+	f.keep()
+	return nil
+}
+
+// keep packs the rows that changed.
+func (f *Fold) keep() {
 	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.put(w) })
 	f.changes.Reset()
 	f.makeRoom()
-	return nil
 }
 
 // unpackedMost bounds how many rows are held in the engine's form as well, which is several times as large.
@@ -130,6 +135,20 @@ func (f *Fold) Say(r *stream.Record) (*output.Batch, error) {
 	return &f.batch, nil
 }
 
+// See folds one record and calls observe with the entry, its version and what it changed, all valid during the call. It does not call it
+// for an entry that is passed over.
+func (f *Fold) See(r *stream.Record, observe func(stock.Version, *record.JournalEntry, *engine.State, *engine.Changes)) error {
+	f.decoder.Recycle()
+	var e record.JournalEntry
+	folded, err := f.apply(r, &e)
+	if err != nil || !folded {
+		return err
+	}
+	observe(f.version(r), &e, f.state, &f.changes)
+	f.keep()
+	return nil
+}
+
 // Step folds an entry that is in no journal, or is to stand elsewhere than there, as the next one. observe is called with what it
 // changed, which is valid during the call. It keeps nothing of the entry. After an error the fold must not be used any more.
 func (f *Fold) Step(e *record.JournalEntry, observe func(*engine.State, *engine.Changes)) error {
@@ -139,9 +158,7 @@ func (f *Fold) Step(e *record.JournalEntry, observe func(*engine.State, *engine.
 		return err
 	}
 	observe(f.state, &f.changes)
-	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.put(w) })
-	f.changes.Reset()
-	f.makeRoom()
+	f.keep()
 	return nil
 }
 
