@@ -78,10 +78,18 @@ back to. With --data, where the first entry is gone, that is the installation's 
 func explainTold(x *app.Explanation) string {
 	var b strings.Builder
 	c := &x.Told.Communication
-	fmt.Fprintf(&b, "%s was told %d of %s: %s at %s\n", stream.JoinKey(c.Pool, c.Channel), c.Quantity, listingWord(c.SKU, c.Location),
+	told := "was told"
+	if c.State != record.Acknowledged {
+		told = "has acknowledged nothing and was to be told"
+	}
+	fmt.Fprintf(&b, "%s %s %d of %s: %s at %s", stream.JoinKey(c.Pool, c.Channel), told, c.Quantity, listingWord(c.SKU, c.Location),
 		communicationWord(c.State), moment(x.Told.RecordedAt))
-	if c.Reason != "" || c.ReplyClass != "" {
-		fmt.Fprintf(&b, "sent as %s under key %s; the channel said: %s\n", c.Reason, c.IdempotencyKey, strings.TrimSpace(c.ReplyClass+" "+c.Reply))
+	if c.Reason != "" {
+		fmt.Fprintf(&b, " (%s)", c.Reason)
+	}
+	b.WriteString("\n")
+	if c.IdempotencyKey != "" {
+		fmt.Fprintf(&b, "under key %s the channel said: %s\n", c.IdempotencyKey, strings.TrimSpace(c.ReplyClass+" "+c.Reply))
 	}
 	if o := x.Told.Offer; o != nil {
 		fmt.Fprintf(&b, "\noffer of journal entry %d:%d, since %s: %d, %s\n  %s\n", x.Partition, o.Version.Offset(), moment(o.ChangedAt), o.Quantity, o.Reason, auditview.Arithmetic(o))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,7 +27,8 @@ func statusCommand(sh *app.Shell) *cobra.Command {
 that its channel has not acknowledged, and what failed last.
 
 Positions are those in Kafka (ingest), Redis (allocator, publisher) and the history (audit), counts and failures those of the history,
-which is behind by what audit waits for. Rates are measured over --over. An embedded installation that does not run is
+which is behind by what audit waits for. Rates are measured over --over. A process that was stopped or killed counts as at work for its
+session's time, ten seconds. An embedded installation that does not run is
 brought up to date first, but for what channels are to be told.`,
 		Example: `  shelfwire status
   shelfwire status --over 30s --json`,
@@ -117,7 +119,7 @@ func statusPast(b *strings.Builder, st *app.Status) {
 		for i := range st.Past.Failures {
 			f := &st.Past.Failures[i]
 			fmt.Fprintf(t, "  %s\t%s/%s %s\t%s\t%s\n", ago(st, f.RecordedAt), f.Pool, f.Channel, listingWord(f.SKU, f.Location), communicationWord(f.State),
-				strings.TrimSpace(f.ReplyClass+" "+f.Reply))
+				strings.TrimSpace(f.ReplyClass+" "+cmp.Or(f.Reply, f.Reason)))
 		}
 		_ = t.Flush() // into memory
 	}

@@ -138,7 +138,7 @@ func poolRows(ctx context.Context, path string, log snapshotLog, pool string, pa
 	if err != nil {
 		return stream.Position{}, nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was read only
 	at, err := f.Fits(ctx, log, partition)
 	if err != nil {
 		return at, nil, fmt.Errorf("%s: %w", path, err)

@@ -24,7 +24,7 @@ type Status struct {
 // A StageStatus is how far one stage is.
 type StageStatus struct {
 	Stage     Stage
-	Members   int           // processes (of the publisher and the others: group members) at work now
+	Members   int           // processes at work; one that was killed counts until its group's session has timed out
 	Waiting   int64         // records that it has not worked off
 	Oldest    stock.Instant // when the oldest of them was written; 0: there is none, or it could not be read in time
 	PerSecond float64       // records that it worked off per second; 0 where nothing was measured

@@ -2,6 +2,7 @@ package explain_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,7 +130,7 @@ func TestAFoldThatBeginsLaterHasTheSameNumbers(t *testing.T) {
 // Whatever was folded, a number is where its entries lead from its base, and it is what the offer was computed from.
 func TestTheNumbersAreThoseOfTheOffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lines := append(shop[:3:3], `{"outlet":{"pool":"acme","outlet":"LAV"}}`, `{"channel":{"pool":"acme","channel":"web","outlets":["MTL","LAV"]}}`)
+		lines := slices.Concat(shop[:3], []string{`{"outlet":{"pool":"acme","outlet":"LAV"}}`, `{"channel":{"pool":"acme","channel":"web","outlets":["MTL","LAV"]}}`})
 		for i := range rapid.IntRange(1, 25).Draw(t, "entries") {
 			outlet := rapid.SampledFrom([]string{"MTL", "LAV"}).Draw(t, "outlet")
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
