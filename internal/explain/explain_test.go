@@ -205,3 +205,31 @@ func TestTheNumbersAreThoseOfTheOffer(t *testing.T) {
 		}
 	})
 }
+
+func TestAKitIsExplainedByItsComponents(t *testing.T) {
+	records := journal(t,
+		`{"outlet":{"pool":"acme","outlet":"MTL"}}`,
+		`{"channel":{"pool":"acme","channel":"web","outlets":["MTL"]}}`,
+		`{"kit":{"pool":"acme","sku":"SET","components":[{"sku":"SHIRT","quantity":1},{"sku":"HAT","quantity":2}]}}`,
+		`{"listing":{"pool":"acme","channel":"web","sku":"SET"}}`,
+		`{"movement":{"pool":"acme","outlet":"MTL","sku":"SHIRT","kind":"receipt","quantity":3,"occurred_at":"NOW"}}`,
+		`{"movement":{"pool":"acme","outlet":"MTL","sku":"HAT","kind":"receipt","quantity":8,"occurred_at":"NOW"}}`,
+		`{"movement":{"pool":"acme","outlet":"MTL","sku":"SOCK","kind":"receipt","quantity":8,"occurred_at":"NOW"}}`,
+		`{"order":{"pool":"acme","channel":"web","order_id":"1","status":"open","updated_at":"NOW","lines":[{"line_id":"1","sku":"SET","quantity":1}]}}`,
+	)
+	q := explain.Question{Pool: "acme", Channel: "web", SKU: "SET", Parts: []string{"SHIRT", "HAT"}, Until: stock.VersionAt(0, 7), Limit: 1}
+	want := `1 HAT MTL = 8, from 0, 0 earlier
+  5: 0 → 8 receipt of 8 × HAT at MTL
+2 HAT MTL = 2, from 0, 0 earlier
+  7: 0 → 2 order 1 of web, open
+1 SHIRT MTL = 3, from 0, 0 earlier
+  4: 0 → 3 receipt of 3 × SHIRT at MTL
+2 SHIRT MTL = 1, from 0, 0 earlier
+  7: 0 → 1 order 1 of web, open
+4   = 0, from 0, 3 earlier
+  3: 0 → 0 listing SET of web is set: no policy of its own
+`
+	if got := shown(trace(t, q, fold(t, stream.Position{}, nil), records)); got != want {
+		t.Errorf("numbers:\n%swant\n%s", got, want)
+	}
+}
