@@ -51,6 +51,7 @@ var layerOf = map[string]layer{
 	"catalogue":  pure,
 	"mapping":    pure,
 	"shadow":     pure,
+	"explain":    pure,
 
 	"ingest":    stage,
 	"allocator": stage,
@@ -87,8 +88,10 @@ var rankOf = map[string]int{
 	"record": 1,
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2, "document": 2,
 	"engine": 3, "dispatch": 3, "mapping": 3,
-	"output": 4, "catalogue": 4,
-	"shadow": 5, "replay": 5,
+	"output":    4,
+	"replay":    5,
+	"catalogue": 6, "explain": 6,
+	"shadow": 7,
 }
 
 // wholeNumbers are the pure packages that must not even name a floating-point type.

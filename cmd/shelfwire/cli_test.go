@@ -285,7 +285,23 @@ func TestAChannelIsTold(t *testing.T) {
 			t.Errorf("told --json = %s (%v)", line, err)
 		}
 	}
-	for _, args := range [][]string{{"told", "nowhere", "SHIRT"}, {"told", "web", "COAT"}} {
+	explained := must(t, env, "", "explain", "web", "SHIRT", "--limit", "1")
+	for _, want := range []string{"acme/web was told 18 of SHIRT: acknowledged at", "LAV 15 on hand", "SHIRT at LAV: 15 on hand\n", "SHIRT at MTL: 3 reserved\n", "order ", "journal "} {
+		if !strings.Contains(explained, want) {
+			t.Errorf("explain says\n%swant %q", explained, want)
+		}
+	}
+	if strings.Contains(explained, "but the offer says") {
+		t.Errorf("explain says\n%s", explained)
+	}
+	var numbers struct{ Numbers []numberJSON }
+	if err := json.Unmarshal([]byte(must(t, env, "", "explain", "acme/web", "SHIRT", "--json")), &numbers); err != nil || len(numbers.Numbers) < 4 {
+		t.Errorf("explain --json has %d numbers, %v", len(numbers.Numbers), err)
+	}
+	if _, stderr, status := cli(t, env, "", "explain", "web", "SHIRT", "--at", "2020-01-01T00:00:00Z"); status != 1 || !strings.Contains(stderr, "told nothing") {
+		t.Errorf("explain of long ago: status %d, %s", status, stderr)
+	}
+	for _, args := range [][]string{{"told", "nowhere", "SHIRT"}, {"told", "web", "COAT"}, {"explain", "web", "COAT"}} {
 		if _, stderr, status := cli(t, env, "", args...); status != 1 || stderr == "" {
 			t.Errorf("%v: status %d, said %q, want 1 with a reason", args, status, stderr)
 		}

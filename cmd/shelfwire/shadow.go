@@ -17,15 +17,17 @@ import (
 )
 
 func shadowCommand(sh *app.Shell) *cobra.Command {
-	var policy, from, to string
+	var policy, from, to, base string
 	var asJSON bool
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "shadow --policy FILE --from TIME [--to TIME]",
 		Short: "Replay the journal under another policy, and compare the offers",
-		Long: `Folds the journal again from its first entry, twice: as it is, and with what FILE says taking force at --from. It prints how the
-offers of each channel and listing differ from then to --to (to the end of the journal without it). It only reads, and nothing is
-sent to anybody. The journal must be whole.
+		Long: `Folds the journal again, twice: as it is, and with what FILE says taking force at --from. It prints how the offers of each
+channel and listing differ from then to --to (to the end of the journal without it). It only reads, and nothing is sent to anybody.
+
+It begins with the journal's first entry, or with a snapshot from before --from (--snapshot) that the journal still reaches back to.
+With --data, where the first entry is gone, that is the installation's own.
 
 FILE is a catalogue file as for apply (docs/catalogue.md). From --from on, what it says is in force, and what the journal says of the
 same outlets, kits, channels, listings or settings is left out; everything else, and every order, despatch and movement, is as it was.
@@ -33,8 +35,9 @@ A shop that had been told less would have sold less: no replay can know that, so
 were ordered although the offer had no room for them. Offers are counted as they are decided, entry by entry; a channel is sent fewer.
 
 A difference is what is asked for: the status is 0 whether there is one or not.`,
-		Example: `  shelfwire shadow --policy friday.yaml --from 2026-11-20T00:00:00Z --to 2026-11-24T00:00:00Z`,
-		Args:    cobra.NoArgs,
+		Example: `  shelfwire shadow --policy friday.yaml --from 2026-11-20T00:00:00Z --to 2026-11-24T00:00:00Z
+  shelfwire shadow --policy friday.yaml --from 2026-11-20T00:00:00Z --snapshot /backup/2026-11-19.snapshot`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case policy == "":
@@ -63,7 +66,7 @@ A difference is what is asked for: the status is 0 whether there is one or not.`
 			}
 			return sh.With(cmd.Context(), app.Log, func(inst *app.Installation) error {
 				progress := newProgress(sh.Stderr, "entries")
-				reports, err := inst.Shadow(cmd.Context(), pools, since, until, progress.show)
+				reports, err := inst.Shadow(cmd.Context(), pools, app.ShadowOptions{From: since, To: until, Snapshot: base, Progress: progress.show})
 				progress.clear()
 				if err != nil {
 					return err
@@ -85,6 +88,7 @@ A difference is what is asked for: the status is 0 whether there is one or not.`
 	cmd.Flags().StringVar(&policy, "policy", "", "what is tried, as a catalogue `FILE`")
 	cmd.Flags().StringVar(&from, "from", "", "the `TIME` at which it takes force, like 2026-11-20T10:00:00Z")
 	cmd.Flags().StringVar(&to, "to", "", "the `TIME` up to which offers are compared; the end of the journal without it")
+	cmd.Flags().StringVar(&base, "snapshot", "", "begin with the snapshot in `FILE`, not with the journal's first entry")
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many listings are shown, the most different first")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one pool a line, with every listing that differs")
 	return cmd

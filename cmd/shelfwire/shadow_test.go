@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +94,62 @@ func TestShadowReplaysTheJournal(t *testing.T) {
 	_, stderr, status := cli(t, env, "", "shadow", "--policy", policy, "--from", "2090-01-01T00:00:00Z")
 	if status != 1 || !strings.Contains(stderr, "there is nothing to compare") {
 		t.Errorf("status %d, %s", status, stderr)
+	}
+}
+
+func TestAShadowBeginsWithASnapshot(t *testing.T) {
+	t.Parallel()
+	env := quietEnv("SHELFWIRE_DATA=" + t.TempDir())
+	file := filepath.Join(t.TempDir(), "copy")
+	moment := func() string { return time.Now().UTC().Add(time.Millisecond).Format(time.RFC3339Nano) }
+	first := moment()
+	units := 0
+	receipt := func() {
+		t.Helper()
+		units += 10
+		must(t, env, `{"movement":{"pool":"acme","outlet":"MTL","sku":"SHIRT","kind":"receipt","quantity":10,"occurred_at":"`+moment()+`"}}`+"\n", "send")
+		eventually(t, "the receipt is folded", func() bool {
+			stdout, _, _ := cli(t, env, "", "stock", "acme", "SHIRT")
+			return strings.Contains(stdout, fmt.Sprintf("MTL %d/0", units))
+		})
+	}
+	stop := startRun(t, env)
+	must(t, env, "", "apply", write(t, "acme.yaml", "pool: acme\noutlets: {MTL: }\nchannels: {web: {outlets: [MTL]}}\nlistings: {web: {SHIRT: }}\n"))
+	receipt()
+	stop()
+	must(t, env, "", "snapshot", file)
+	var trial string
+	for range 3 { // until the journal is cut behind the last but one
+		stop = startRun(t, env)
+		trial = moment()
+		receipt()
+		stop()
+		must(t, env, "", "stock", "acme") // which is answered when the history has everything, so that it holds nothing back
+	}
+
+	later := filepath.Join(t.TempDir(), "later")
+	must(t, env, "", "snapshot", later)
+	policy := write(t, "policy.yaml", "pool: acme\nchannels: {web: {outlets: [MTL], policies: [{buffer: 3}]}}\n")
+	stdout := must(t, env, "", "shadow", "--policy", policy, "--from", trial, "--json")
+	var r shadowJSON
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Listings) != 1 || r.Listings[0].Last != (pairJSON{40, 37}) || r.Listings[0].Most != -3 || r.Entries < 1 {
+		t.Errorf("shadow says %s", stdout)
+	}
+	for _, c := range []struct {
+		from string
+		more []string
+		want string
+	}{
+		{from: first, want: "choose a --from after that, or name an older snapshot"},
+		{from: trial, more: []string{"--snapshot", file}, want: "the entries between are gone"},
+		{from: trial, more: []string{"--snapshot", later}, want: "or name an older snapshot"},
+	} {
+		args := append([]string{"shadow", "--policy", policy, "--from", c.from}, c.more...)
+		if _, stderr, status := cli(t, env, "", args...); status != 1 || !strings.Contains(stderr, c.want) {
+			t.Errorf("shadow %v: status %d, %s", c.more, status, stderr)
+		}
 	}
 }

@@ -36,6 +36,11 @@ func (inst *Installation) History(ctx context.Context) (History, error) {
 	return h, nil
 }
 
+// HasHistory reports whether there is a history to ask: real servers may be set without one.
+func (inst *Installation) HasHistory() bool {
+	return inst.dir != "" || len(inst.Config.ClickHouse.Addresses) > 0
+}
+
 func (inst *Installation) openHistory(ctx context.Context) (History, error) {
 	if inst.dir != "" {
 		return litestore.Open(ctx, inst.dir)
@@ -60,6 +65,9 @@ func (inst *Installation) Migrate(ctx context.Context, progress func(chstore.Ste
 	return chstore.Migrate(ctx, inst.clickHouse(), progress)
 }
 
+// historyGroup is the consumer group of the history writer, which is a part of the stage Audit.
+const historyGroup = "history"
+
 // journal, availability, allocations, offers, shipments, communications, rejections ─▶ history ─▶ ClickHouse
 func (b *builder) addHistory(ctx context.Context) error {
 	topics, err := b.inst.TopicReader(ctx)
@@ -76,7 +84,7 @@ func (b *builder) addHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.group("history", history.Topics(), stage.Work)
+	b.group(historyGroup, history.Topics(), stage.Work)
 	return nil
 }
 

@@ -75,6 +75,21 @@ func (inst *Installation) Stock(ctx context.Context, pool string, skus ...string
 	return counts, nil
 }
 
+// Channels returns the channels of a pool as they are in force, by id, and whether the pool is known.
+func (inst *Installation) Channels(ctx context.Context, pool string) (channels []record.Channel, known bool, err error) {
+	state, _, _, err := inst.loadPool(ctx, pool)
+	if err != nil {
+		return nil, false, err
+	}
+	events := state.Catalogue(pool)
+	for i := range events {
+		if c := events[i].Channel; c != nil {
+			channels = append(channels, *c)
+		}
+	}
+	return channels, state.Clock(pool) != 0, nil
+}
+
 // An Order is the present state of an order, with what is kept of it beyond the record.
 type Order struct {
 	record.Allocation

@@ -9,6 +9,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/shadow"
+	"github.com/shelfwire/shelfwire/internal/snapshot"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
 	"github.com/shelfwire/shelfwire/internal/verify"
@@ -17,28 +18,33 @@ import (
 // shadowProgressEvery is how many entries lie between two calls of progress.
 const shadowProgressEvery = 1000
 
-// Shadow replays the journal of each pool under what a file says of it, from one moment to another (0: to the journal's end), and
-// returns what would have been offered, pool by pool. It holds two folds of one pool at a time. progress, where set, is called now and then with the entries that were read and
-// how many there are.
-func (inst *Installation) Shadow(ctx context.Context, pools []catalogue.Pool, from, to stock.Instant, progress func(done, total int64)) ([]shadow.Report, error) {
-	topics, err := inst.TopicReader(ctx)
+// ShadowOptions say what is replayed under another policy.
+type ShadowOptions struct {
+	From, To stock.Instant // To is exclusive
+	// Snapshot is where the replay begins. Where none is named: with the journal's first entry, or, where that is gone, with the newest
+	// snapshot that an embedded installation made for itself before From.
+	Snapshot string
+	// Progress, where set, is called now and then with the entries that were read and how many there are.
+	Progress func(done, total int64)
+}
+
+// Shadow replays the journal of each pool under what a file says of it, and returns what would have been offered, pool by pool. It holds
+// two folds of one pool at a time.
+func (inst *Installation) Shadow(ctx context.Context, pools []catalogue.Pool, o ShadowOptions) ([]shadow.Report, error) {
+	log, err := inst.snapshotLog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := shadowing{topics: topics, progress: progress}
+	s := shadowing{inst: inst, log: log, o: o}
 	reports := make([]shadow.Report, 0, len(pools))
 	for i := range pools {
 		partition, err := inst.JournalPartition(ctx, pools[i].ID)
 		if err != nil {
 			return nil, err
 		}
-		r := shadow.New(&pools[i], from, to)
-		if err := s.replay(ctx, r, pools[i].ID, stream.Partition{Topic: stream.Journal, ID: partition}); err != nil {
-			return nil, fmt.Errorf("replay journal partition %d: %w", partition, err)
-		}
-		report, err := r.End()
+		report, err := s.pool(ctx, &pools[i], partition)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("replay journal partition %d: %w", partition, err)
 		}
 		reports = append(reports, report)
 	}
@@ -46,34 +52,81 @@ func (inst *Installation) Shadow(ctx context.Context, pools []catalogue.Pool, fr
 }
 
 type shadowing struct {
-	topics   TopicReader
-	progress func(done, total int64)
+	inst *Installation
+	log  snapshotLog
+	o    ShadowOptions
 }
 
-// replay gives a replay its pool's entries until it needs no more.
-func (s *shadowing) replay(ctx context.Context, replay *shadow.Replay, pool string, p stream.Partition) error {
-	bounds, err := s.topics.Bounds(ctx, p)
+func (s *shadowing) pool(ctx context.Context, pool *catalogue.Pool, partition int32) (shadow.Report, error) {
+	bounds, err := s.log.Bounds(ctx, stream.Partition{Topic: stream.Journal, ID: partition})
 	if err != nil {
-		return err
+		return shadow.Report{}, err
 	}
-	if bounds.Start > 0 {
-		return fmt.Errorf("it begins at offset %d: what was before it is gone, and a fold that begins in the middle is no answer", bounds.Start)
+	replay, from, err := s.begin(ctx, pool, partition, bounds)
+	if err != nil {
+		return shadow.Report{}, err
 	}
+	bounds.Start = from
+	if err := s.entries(ctx, replay, pool.ID, partition, bounds); err != nil {
+		return shadow.Report{}, err
+	}
+	return replay.End()
+}
+
+// begin returns a replay of a pool and the offset of its first entry.
+func (s *shadowing) begin(ctx context.Context, pool *catalogue.Pool, partition int32, bounds stream.Bounds) (*shadow.Replay, int64, error) {
+	if s.o.Snapshot != "" {
+		return s.beginWith(ctx, s.o.Snapshot, pool, partition)
+	}
+	if bounds.Start == 0 {
+		r, err := shadow.New(pool, shadow.State{}, s.o.From, s.o.To)
+		return r, 0, err
+	}
+	why := fmt.Errorf("it begins at offset %d, what was before it is gone: name a snapshot from before %s (--snapshot)", bounds.Start, s.o.From)
+	for _, path := range s.inst.stateFiles() {
+		if !exists(path) {
+			continue
+		}
+		r, from, err := s.beginWith(ctx, path, pool, partition)
+		var late *shadow.LateError
+		if !errors.As(err, &late) && !errors.Is(err, snapshot.ErrDamaged) {
+			return r, from, err
+		}
+		why = fmt.Errorf("it begins at offset %d: %w", bounds.Start, err) // the older one says more: no other --from is earlier
+	}
+	return nil, 0, why
+}
+
+// beginWith begins with what a snapshot says of the pool.
+func (s *shadowing) beginWith(ctx context.Context, path string, pool *catalogue.Pool, partition int32) (*shadow.Replay, int64, error) {
+	at, rows, err := poolRows(ctx, path, s.log, pool.ID, partition)
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := shadow.New(pool, shadow.State{At: at, Rows: rows}, s.o.From, s.o.To)
+	var late *shadow.LateError
+	if errors.As(err, &late) {
+		return nil, 0, fmt.Errorf("the snapshot %s holds entries of pool %q up to %w: choose a --from after that, or name an older snapshot that the journal still reaches back to (--snapshot)", path, pool.ID, late)
+	}
+	return r, at.Offset, err
+}
+
+// entries gives a replay its pool's entries until it needs no more.
+func (s *shadowing) entries(ctx context.Context, replay *shadow.Replay, pool string, partition int32, bounds stream.Bounds) error {
 	decoder := codec.NewDecoder()
-	err = verify.EachRecord(ctx, s.topics, p, bounds, 0, func(r *stream.Record) error {
+	err := verify.EachRecord(ctx, s.log, stream.Partition{Topic: stream.Journal, ID: partition}, bounds, 0, func(r *stream.Record) error {
 		var e record.JournalEntry
 		decoder.Recycle()
 		if err := decoder.JournalEntry(r.Value, &e); err != nil {
 			return fmt.Errorf("entry %d: %w", r.Offset, err)
 		}
-		if s.progress != nil && r.Offset%shadowProgressEvery == 0 {
-			s.progress(r.Offset, bounds.End)
+		if s.o.Progress != nil && r.Offset%shadowProgressEvery == 0 {
+			s.o.Progress(r.Offset-bounds.Start, bounds.End-bounds.Start)
 		}
 		if e.Event.PoolID() != pool {
 			return nil
 		}
-		// Which generation the journal is does not matter: versions are only compared with each other.
-		if err := replay.Entry(stock.VersionAt(0, r.Offset), &e); err != nil {
+		if err := replay.Entry(&e); err != nil {
 			return fmt.Errorf("entry %d: %w", r.Offset, err)
 		}
 		if replay.Done() {

@@ -171,7 +171,7 @@ func noteOf(c *ChannelStock, lowers bool) string {
 	}
 	if c.Told.Version != 0 {
 		notes = append(notes, "told "+quantity(c.Told.Quantity)+" at "+utc(c.Told.At))
-		if sold := c.Told.Quantity - expected(c, lowers); sold != 0 {
+		if sold := c.Told.Quantity - c.Level(lowers); sold != 0 {
 			notes = append(notes, "net sold there since: "+quantity(sold))
 		}
 	}

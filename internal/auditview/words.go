@@ -154,7 +154,7 @@ func listingState(c *ChannelStock, lowers bool) stateWord {
 	switch {
 	case c.Offer.Version == 0 && c.Told.Version == 0:
 		return stateNone
-	case c.Told.Version != 0 && expected(c, lowers) == c.Offer.Quantity:
+	case c.Told.Version != 0 && c.Level(lowers) == c.Offer.Quantity:
 		return stateTold
 	case readAfter && *c.Observed == c.Offer.Quantity:
 		return stateInStep
@@ -164,12 +164,25 @@ func listingState(c *ChannelStock, lowers bool) stateWord {
 	return statePending
 }
 
-// expected returns the level that a channel has by its own sales since it was told.
-func expected(c *ChannelStock, lowers bool) stock.Quantity {
+// Level returns the level that a channel has by what it acknowledged last and, where it lowers its own level, by its own sales since.
+// It means nothing where the channel acknowledged nothing (Told.Version 0).
+func (c *ChannelStock) Level(lowers bool) stock.Quantity {
 	if !lowers {
 		return c.Told.Quantity
 	}
 	return c.Told.Quantity - (c.Offer.Sold - c.Told.Sold) + (c.Offer.Released - c.Told.Released)
+}
+
+// TooMuch reports whether the channel shows more than the offer, as far as is known: by what it acknowledged, unless no more than the
+// offer was read there since.
+func (c *ChannelStock) TooMuch(lowers bool) bool {
+	switch {
+	case c.Told.Version == 0 || c.Offer.Version <= c.Told.Version:
+		return false
+	case c.Observed != nil && c.ObservedAt > c.Told.At && *c.Observed <= c.Offer.Quantity:
+		return false
+	}
+	return c.Level(lowers) > c.Offer.Quantity
 }
 
 // kindText says what was asked of a channel.

@@ -11,7 +11,9 @@ import (
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/replay"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // A folded pool is what an engine has in force.
@@ -20,46 +22,53 @@ type folded struct {
 		Helper()
 		Fatal(args ...any)
 	}
-	state   *engine.State
-	changes engine.Changes
-	entries int64
+	fold *replay.Fold
 }
 
 func newFolded(t interface {
 	Helper()
 	Fatal(args ...any)
 }) *folded {
-	f := &folded{t: t, state: engine.NewState()}
-	if err := f.state.LoadPool("acme", nil); err != nil {
+	fold, err := replay.New(0, stream.Position{}, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
+	f := &folded{t: t, fold: fold}
+	f.send(record.Event{Tick: &record.Tick{Pool: "acme"}}) // from which on its settings are in force
 	return f
 }
 
-// fold folds an event and returns why it was refused.
-func (f *folded) fold(e record.Event) string {
+// send folds an event and returns why it was refused.
+func (f *folded) send(e record.Event) (why string) {
 	f.t.Helper()
-	entry := record.JournalEntry{Event: e}
-	if err := f.state.LoadNew(&entry); err != nil {
+	err := f.fold.Step(&record.JournalEntry{Event: e}, func(_ *engine.State, c *engine.Changes) {
+		for _, r := range c.Rejections() {
+			why = r.Reason
+		}
+	})
+	if err != nil {
 		f.t.Fatal(err)
 	}
-	if err := f.state.Apply(stock.VersionAt(0, f.entries), &entry, &f.changes); err != nil {
-		f.t.Fatal(err)
-	}
-	f.entries++
-	defer f.changes.Reset()
-	for _, r := range f.changes.Rejections() {
-		return r.Reason
-	}
-	return ""
+	return why
 }
 
 func (f *folded) compare(p *catalogue.Pool, prune bool) []catalogue.Change {
 	c := catalogue.Compare(p, prune)
-	for _, e := range f.state.Catalogue(p.ID) {
+	for _, e := range f.fold.State().Catalogue(p.ID) {
 		c.InForce(&e)
 	}
-	f.state.EachListing(p.ID, func(l *record.Listing) { c.InForce(&record.Event{Listing: l}) })
+	for k, value := range f.fold.Rows() {
+		if k.Table != engine.TableListings {
+			continue
+		}
+		listings, err := engine.Listings(engine.RowWrite{RowKey: k, Value: value})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, l := range listings {
+			c.InForce(&record.Event{Listing: l})
+		}
+	}
 	return c.Changes()
 }
 
@@ -67,7 +76,7 @@ func (f *folded) apply(p *catalogue.Pool, prune bool) []catalogue.Change {
 	f.t.Helper()
 	changes := f.compare(p, prune)
 	for i := range changes {
-		if why := f.fold(changes[i].Event); why != "" {
+		if why := f.send(changes[i].Event); why != "" {
 			f.t.Fatal(changes[i].Object, "was refused:", why)
 		}
 	}
@@ -130,7 +139,7 @@ func TestOnlyWhatDiffersIsSentAndNamed(t *testing.T) {
 func TestPruneTakesOnlyFromSectionsThatAreThere(t *testing.T) {
 	f := newFolded(t)
 	f.apply(&read(t, shopFile)[0], false)
-	f.fold(record.Event{Movement: &record.Movement{Pool: "acme", Outlet: "VAN", SKU: "X", Kind: stock.Receipt, Quantity: 1, OccurredAt: 1}})
+	f.send(record.Event{Movement: &record.Movement{Pool: "acme", Outlet: "VAN", SKU: "X", Kind: stock.Receipt, Quantity: 1, OccurredAt: 1}})
 
 	few := &read(t, "pool: acme\noutlets: {MTL: {priority: 1}}\nkits: {}\n")[0]
 	if got := shown(f.compare(few, false)); got != "" {
@@ -160,7 +169,7 @@ func TestRefusalsAreNamedBeforeAnythingIsSent(t *testing.T) {
 	f := newFolded(t)
 	f.apply(&read(t, "pool: acme\nkits: {A: {components: {B: 1}}}\n")[0], false)
 	p := &read(t, "pool: acme\nsettings: {ruleset: 99}\nkits:\n  B: {components: {C: 1}}\n  E: {components: {E: 1}}\n")[0]
-	problems, err := catalogue.Refusals(f.state.Catalogue("acme"), f.compare(p, false))
+	problems, err := catalogue.Refusals(f.fold.State().Catalogue("acme"), f.compare(p, false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +199,7 @@ func TestAnyCatalogueIsReachedAndThenRested(t *testing.T) {
 			}
 			p := &catalogue.Pool{ID: "acme", Entries: []catalogue.Entry{{Event: e}}, Sections: map[record.EventKind]bool{e.Kind(): true}}
 			changes := f.compare(p, true)
-			if refused, err := catalogue.Refusals(f.state.Catalogue("acme"), changes); err != nil || len(refused) > 0 {
+			if refused, err := catalogue.Refusals(f.fold.State().Catalogue("acme"), changes); err != nil || len(refused) > 0 {
 				continue
 			}
 			f.apply(p, true)

@@ -6,13 +6,18 @@ import (
 	"github.com/shelfwire/shelfwire/internal/document"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/record"
-	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/replay"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // Refusals returns what the engine would refuse of the changes, so that nothing is sent that would come to nothing: inForce is what
 // [engine.State.Catalogue] says of the pool. The engine itself is asked, on a pool that holds no stock.
 func Refusals(inForce []record.Event, changes []Change) ([]document.Problem, error) {
-	a := asker{state: engine.NewState()}
+	fold, err := replay.New(0, stream.Position{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	a := asker{fold}
 	for i := range inForce {
 		if asked(&inForce[i]) {
 			if _, err := a.ask(&inForce[i]); err != nil {
@@ -44,25 +49,19 @@ func Refusals(inForce []record.Event, changes []Change) ([]document.Problem, err
 // asked reports whether the engine may refuse such an event for what is in force already.
 func asked(e *record.Event) bool { return e.Kind() == record.KindKit || e.Kind() == record.KindPool }
 
-type asker struct {
-	state   *engine.State
-	changes engine.Changes
-	entries int64
-}
+type asker struct{ fold *replay.Fold }
 
 // ask folds an event and returns why it is refused, "" if it is not.
-func (a *asker) ask(e *record.Event) (string, error) {
-	entry := record.JournalEntry{Event: *e}
-	if err := a.state.LoadNew(&entry); err != nil {
-		return "", err
-	}
-	if err := a.state.Apply(stock.VersionAt(0, a.entries), &entry, &a.changes); err != nil {
+func (a *asker) ask(e *record.Event) (why string, err error) {
+	err = a.fold.Step(&record.JournalEntry{Event: *e}, func(_ *engine.State, c *engine.Changes) {
+		for _, r := range c.Rejections() {
+			if why == "" {
+				why = r.Reason
+			}
+		}
+	})
+	if err != nil {
 		return "", fmt.Errorf("ask the engine: %w", err)
 	}
-	a.entries++
-	defer a.changes.Reset()
-	for _, r := range a.changes.Rejections() {
-		return r.Reason, nil
-	}
-	return "", nil
+	return why, nil
 }

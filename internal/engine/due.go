@@ -210,6 +210,16 @@ func nextPolicy(policies []record.Policy, now, than stock.Instant) stock.Instant
 	return than
 }
 
+// NextDue returns the earliest moment by now at which something of the pool is due, and whether there is one.
+func (s *State) NextDue(pool string, now stock.Instant) (stock.Instant, bool) {
+	p, ok := s.pools[pool]
+	if !ok {
+		return 0, false
+	}
+	n, ok := p.due.next(now)
+	return n.at, ok
+}
+
 // Pools returns the pools that are in memory, by id.
 func (s *State) Pools() []string { return slices.Sorted(maps.Keys(s.pools)) }
 

@@ -79,19 +79,25 @@ func Listings(row RowWrite) ([]*record.Listing, error) {
 	return listings, nil
 }
 
-// EachListing calls f with every listing of the pool whose row is in memory, by SKU, then channel, but for those that only orders
-// have named. What f is given is the state's.
-func (s *State) EachListing(pool string, f func(*record.Listing)) {
-	p, ok := s.pools[pool]
-	if !ok {
-		return
+// LastOffers returns the last offers that a row of TableListings holds, by channel and location. Of an offer only its listing,
+// location, version, quantity, counters and whether it stopped are kept. It returns an error that wraps ErrInvariant for a row that
+// does not decode.
+func LastOffers(row RowWrite) ([]record.Offer, error) {
+	s := sku{id: row.ID}
+	if err := s.loadListings(row.RowKey, row.Value); err != nil {
+		return nil, err
 	}
-	for _, id := range slices.Sorted(maps.Keys(p.skus)) {
-		listings := p.skus[id].listings
-		for i := range listings {
-			if listings[i].declared {
-				f(&listings[i].def)
+	var offers []record.Offer
+	for i := range s.listings {
+		for _, o := range s.listings[i].offers {
+			if o.version == 0 {
+				continue // only counters: nothing was offered yet
 			}
+			offers = append(offers, record.Offer{
+				Pool: row.Pool, Channel: s.listings[i].channel, SKU: row.ID, Location: o.location, Version: o.version,
+				Quantity: o.quantity, Sold: o.sold, Released: o.released, Stopped: o.stopped,
+			})
 		}
 	}
+	return offers, nil
 }

@@ -23,15 +23,20 @@ func (s *State) Availability(pool, sku string, a *record.Availability) bool {
 // Allocation sets a to the present state of an order whose TableOrders row has been loaded, and reports whether the order is
 // known: of one that was only despatched so far there is a row but no allocation. a may share slices with the state.
 func (s *State) Allocation(pool, channel, id string, a *record.Allocation) bool {
-	p, ok := s.pools[pool]
+	return s.AllocationAt(RowKey{TableOrders, pool, OrderID(channel, id)}, a)
+}
+
+// AllocationAt is [State.Allocation] of an order that is named by its row.
+func (s *State) AllocationAt(row RowKey, a *record.Allocation) bool {
+	p, ok := s.pools[row.Pool]
 	if !ok {
 		return false
 	}
-	o := p.orders[OrderID(channel, id)]
+	o := p.orders[row.ID]
 	if o == nil || o.status == 0 {
 		return false
 	}
-	o.allocation(pool, a)
+	o.allocation(row.Pool, a)
 	return true
 }
 

@@ -64,6 +64,18 @@ func (t *Told) Take(ctx context.Context, partition int32) (publisher.Told, error
 	return told, nil
 }
 
+// Position returns the next offer of the partition that is to be taken, 0 where none was. It takes nothing over.
+func (t *Told) Position(ctx context.Context, partition int32) (offset int64, err error) {
+	offset, err = t.store.client.HGet(ctx, t.slot(partition)+"meta", "offset").Int64()
+	if errors.Is(err, redis.Nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("position in offers partition %d: %w", partition, err)
+	}
+	return offset, nil
+}
+
 // read appends a channel's rows, a page at a time. Nothing changes meanwhile, but a scan may still give a row twice.
 func (t *Told) read(ctx context.Context, key, channel string, rows []publisher.ToldRow) ([]publisher.ToldRow, error) {
 	seen := map[string]struct{}{}

@@ -1,5 +1,6 @@
 // Package replay folds a journal partition with nothing but its entries and, where one is given, a state to begin from: all rows
-// are at hand, and none is read from a store. It is how a snapshot moves forward and how verify makes the state again.
+// are at hand, and none is read from a store. It is how a snapshot moves forward, how verify makes the state again, and how a
+// shadow tries another policy.
 //
 // It is pure, and equal entries give the rows that the allocator commits, byte for byte.
 package replay
@@ -67,11 +68,15 @@ func New(partition int32, at stream.Position, rows Rows) (*Fold, error) {
 // Only makes the fold pass over the entries of every other pool. It is called before the first entry.
 func (f *Fold) Only(pool string) { f.only = pool }
 
-// Position returns what has been folded.
+// Position returns what has been folded. After [Fold.Step] its offset counts entries, and is none of the journal's.
 func (f *Fold) Position() stream.Position { return f.at }
 
 // Rows returns the present rows. They belong to the fold and change with the next entry.
 func (f *Fold) Rows() Rows { return f.rows }
+
+// State returns the state in the engine's form, to be read only. Of the tables that are loaded row by row it has what was used of
+// late: all of them are in [Fold.Rows].
+func (f *Fold) State() *engine.State { return f.state }
 
 // Pools returns the pools that the fold has met, those that it passes over included, by id.
 func (f *Fold) Pools() []string { return f.state.Pools() }
@@ -92,10 +97,15 @@ func (f *Fold) Run(records []stream.Record) error {
 			return err
 		}
 	}
+	f.keep()
+	return nil
+}
+
+// keep packs the rows that changed.
+func (f *Fold) keep() {
 	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.put(w) })
 	f.changes.Reset()
 	f.makeRoom()
-	return nil
 }
 
 // unpackedMost bounds how many rows are held in the engine's form as well, which is several times as large.
@@ -125,6 +135,33 @@ func (f *Fold) Say(r *stream.Record) (*output.Batch, error) {
 	return &f.batch, nil
 }
 
+// See folds one record and calls observe with the entry, its version and what it changed, all valid during the call. It does not call it
+// for an entry that is passed over.
+func (f *Fold) See(r *stream.Record, observe func(stock.Version, *record.JournalEntry, *engine.State, *engine.Changes)) error {
+	f.decoder.Recycle()
+	var e record.JournalEntry
+	folded, err := f.apply(r, &e)
+	if err != nil || !folded {
+		return err
+	}
+	observe(f.version(r), &e, f.state, &f.changes)
+	f.keep()
+	return nil
+}
+
+// Step folds an entry that is in no journal, or is to stand elsewhere than there, as the next one. observe is called with what it
+// changed, which is valid during the call. It keeps nothing of the entry. After an error the fold must not be used any more.
+func (f *Fold) Step(e *record.JournalEntry, observe func(*engine.State, *engine.Changes)) error {
+	v := stock.VersionAt(f.at.Generation, f.at.Offset)
+	f.at.Offset++
+	if err := f.fold(v, e); err != nil {
+		return err
+	}
+	observe(f.state, &f.changes)
+	f.keep()
+	return nil
+}
+
 func (f *Fold) version(r *stream.Record) stock.Version {
 	return stock.VersionAt(f.at.Generation, r.Offset)
 }
@@ -138,26 +175,37 @@ func (f *Fold) apply(r *stream.Record, e *record.JournalEntry) (folded bool, err
 		return false, fmt.Errorf("read entry %d: %w", r.Offset, err)
 	}
 	pool := e.Event.PoolID()
-	if !f.state.HasPool(pool) {
-		if err := f.state.LoadPool(pool, nil); err != nil {
-			return false, err
-		}
-	}
 	f.at.Offset, f.at.LeaderEpoch, f.at.Hash = r.Offset+1, r.LeaderEpoch, stream.HashValue(r.Value)
 	if f.only != "" && pool != f.only {
-		return false, nil
+		return false, f.meet(pool)
+	}
+	if err := f.fold(f.version(r), e); err != nil {
+		return false, fmt.Errorf("fold entry %d: %w", r.Offset, err)
+	}
+	return true, nil
+}
+
+// meet makes a pool known that has no rows yet.
+func (f *Fold) meet(pool string) error {
+	if f.state.HasPool(pool) {
+		return nil
+	}
+	return f.state.LoadPool(pool, nil)
+}
+
+// fold loads what the entry needs and applies it.
+func (f *Fold) fold(v stock.Version, e *record.JournalEntry) error {
+	if err := f.meet(e.Event.PoolID()); err != nil {
+		return err
 	}
 	for f.missing = f.state.Missing(f.missing[:0], e); len(f.missing) > 0; f.missing = f.state.Missing(f.missing[:0], e) {
 		for _, k := range f.missing {
 			if err := f.state.Load(k, f.rows[k]); err != nil {
-				return false, fmt.Errorf("entry %d: %w", r.Offset, err)
+				return err
 			}
 		}
 	}
-	if err := f.state.Apply(f.version(r), e, &f.changes); err != nil {
-		return false, fmt.Errorf("fold entry %d: %w", r.Offset, err)
-	}
-	return true, nil
+	return f.state.Apply(v, e, &f.changes)
 }
 
 func (f *Fold) put(w engine.RowWrite) {

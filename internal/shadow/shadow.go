@@ -1,5 +1,5 @@
-// Package shadow answers what would have been offered under another policy. It folds a pool's journal twice, from its first entry: once
-// as it is, and once with the events of a catalogue file taking force at a moment. What the two say between that moment and another is
+// Package shadow answers what would have been offered under another policy. It folds a pool's journal twice, from its first entry or
+// from a state that was folded before: once as it is, and once with the events of a catalogue file taking force at a moment. What the two say between that moment and another is
 // compared. It is pure: who has the journal gives it entry by entry.
 //
 // In the shadow, from the moment on:
@@ -17,12 +17,15 @@ package shadow
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/catalogue"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/replay"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 const (
@@ -39,7 +42,7 @@ type Replay struct {
 	from, to stock.Instant
 	named    map[catalogue.Object]bool
 
-	real, shadow fold
+	real, shadow *replay.Fold
 	started      bool
 	done         bool
 	now          stock.Instant // journal time of the entry before
@@ -47,24 +50,51 @@ type Replay struct {
 	report       Report
 }
 
-// New begins a replay in which the policy p takes force at from, which is compared up to to (exclusive).
-func New(p *catalogue.Pool, from, to stock.Instant) *Replay {
+// A State is what a replay begins with. The zero value: with the journal's first entry.
+type State struct {
+	At   stream.Position
+	Rows replay.Rows // of the pool alone, which the replay owns from now on
+}
+
+// A LateError says that a state has folded entries of the time that is to be replayed: up to At.
+type LateError struct{ At stock.Instant }
+
+// Error implements error.
+func (e *LateError) Error() string {
+	return e.At.String() + ", which is not before what is to be replayed"
+}
+
+// New begins a replay in which the policy p takes force at from, which is compared up to to (exclusive). The error is a [*LateError]
+// for a state with an entry at or after from.
+func New(p *catalogue.Pool, begin State, from, to stock.Instant) (*Replay, error) {
 	r := &Replay{pool: p, from: from, to: to, named: map[catalogue.Object]bool{}}
 	for i := range p.Entries {
 		o, _ := catalogue.ObjectOf(&p.Entries[i].Event)
 		r.named[o] = true
 	}
-	r.real, r.shadow = fold{state: engine.NewState()}, fold{state: engine.NewState()}
+	var err error
+	if r.real, err = replay.New(0, begin.At, maps.Clone(begin.Rows)); err != nil {
+		return nil, err
+	}
+	if r.shadow, err = replay.New(0, begin.At, begin.Rows); err != nil {
+		return nil, err
+	}
+	if r.now = r.real.State().Clock(p.ID); r.now >= from {
+		return nil, &LateError{At: r.now}
+	}
 	r.totals.init()
 	r.report = Report{Pool: p.ID, From: from}
-	return r
+	if err := r.recall(begin.Rows); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Done reports whether the journal has reached the end of what is compared: no further entry is needed.
 func (r *Replay) Done() bool { return r.done }
 
-// Entry folds the next entry of the pool, which has the version v.
-func (r *Replay) Entry(v stock.Version, e *record.JournalEntry) error {
+// Entry folds the next entry of the pool.
+func (r *Replay) Entry(e *record.JournalEntry) error {
 	if r.done {
 		return nil
 	}
@@ -87,14 +117,14 @@ func (r *Replay) Entry(v stock.Version, e *record.JournalEntry) error {
 	if r.started {
 		r.report.Entries++
 	}
-	if err := r.real.apply(v, e, r.observe(sideReal)); err != nil {
+	if err := r.real.Step(e, r.observe(sideReal)); err != nil {
 		return err
 	}
 	ours := *e
 	if o, ok := catalogue.ObjectOf(&e.Event); ok && r.started && r.named[o] {
 		ours.Event = record.Event{Tick: &record.Tick{Pool: r.pool.ID}}
 	}
-	return r.shadow.next(&ours, r.observe(sideShadow))
+	return r.shadow.Step(&ours, r.observe(sideShadow))
 }
 
 // End returns what differed, up to the end of what is compared or of the journal, whichever was first.
@@ -112,10 +142,21 @@ func (r *Replay) start() error {
 	r.started = true
 	r.now = max(r.now, r.from)
 	c := catalogue.Compare(r.pool, false)
-	for _, e := range r.shadow.state.Catalogue(r.pool.ID) {
+	for _, e := range r.shadow.State().Catalogue(r.pool.ID) {
 		c.InForce(&e)
 	}
-	r.shadow.state.EachListing(r.pool.ID, func(l *record.Listing) { c.InForce(&record.Event{Listing: l}) })
+	for k, value := range r.shadow.Rows() {
+		if k.Table != engine.TableListings {
+			continue
+		}
+		listings, err := engine.Listings(engine.RowWrite{RowKey: k, Value: value})
+		if err != nil {
+			return err
+		}
+		for _, l := range listings {
+			c.InForce(&record.Event{Listing: l})
+		}
+	}
 	r.report.Changes = c.Changes()
 	for i := range r.report.Changes {
 		change := &r.report.Changes[i]
@@ -138,7 +179,7 @@ func (r *Replay) start() error {
 
 // event folds an event in the shadow alone and returns why the engine refuses it.
 func (r *Replay) event(e record.Event, at stock.Instant) (refused string, err error) {
-	err = r.shadow.next(&record.JournalEntry{Event: e, EntryTime: at, Origin: record.Origin{Previous: -1}}, func(s *engine.State, c *engine.Changes) {
+	err = r.shadow.Step(&record.JournalEntry{Event: e, EntryTime: at, Origin: record.Origin{Previous: -1}}, func(s *engine.State, c *engine.Changes) {
 		for _, rejection := range c.Rejections() {
 			if !rejection.Applied && refused == "" {
 				refused = rejection.Reason
@@ -157,7 +198,7 @@ func (r *Replay) tick(at stock.Instant) error {
 // settle makes ticks until the shadow has nothing left over.
 func (r *Replay) settle(at stock.Instant) error {
 	for {
-		if backlog, _ := r.shadow.state.Waiting(r.pool.ID, at); !backlog {
+		if backlog, _ := r.shadow.State().Waiting(r.pool.ID, at); !backlog {
 			return nil
 		}
 		if err := r.tick(at); err != nil {
@@ -172,7 +213,7 @@ func (r *Replay) ticks(until stock.Instant) error {
 		return nil
 	}
 	for {
-		due, ok := r.shadow.state.NextDue(r.pool.ID, until.Add(-patience))
+		due, ok := r.shadow.State().NextDue(r.pool.ID, until.Add(-patience))
 		if !ok {
 			break
 		}
@@ -185,30 +226,4 @@ func (r *Replay) ticks(until stock.Instant) error {
 		}
 	}
 	return r.settle(r.now)
-}
-
-// A fold is one of the two.
-type fold struct {
-	state   *engine.State
-	changes engine.Changes
-	offset  int64 // of the next entry, where the fold counts by itself
-}
-
-// next folds an entry under a version of the fold's own: the shadow has entries that the journal has not.
-func (f *fold) next(e *record.JournalEntry, observe func(*engine.State, *engine.Changes)) error {
-	v := stock.VersionAt(0, f.offset)
-	f.offset++
-	return f.apply(v, e, observe)
-}
-
-func (f *fold) apply(v stock.Version, e *record.JournalEntry, observe func(*engine.State, *engine.Changes)) error {
-	if err := f.state.LoadNew(e); err != nil {
-		return err
-	}
-	if err := f.state.Apply(v, e, &f.changes); err != nil {
-		return err
-	}
-	observe(f.state, &f.changes)
-	f.changes.Reset()
-	return nil
 }

@@ -1,7 +1,9 @@
 package shadow_test
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,10 +13,13 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/catalogue"
 	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/engine/enginetest"
 	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/replay"
 	"github.com/shelfwire/shelfwire/internal/shadow"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // at is a moment of the day on which the journals of these tests are written, as 10:30 or 10:30:05.
@@ -67,11 +72,20 @@ type fataler interface {
 	Fatal(args ...any)
 }
 
-func replay(t fataler, p *catalogue.Pool, entries []record.JournalEntry, from, to stock.Instant) shadow.Report {
+func compare(t fataler, p *catalogue.Pool, entries []record.JournalEntry, from, to stock.Instant) shadow.Report {
 	t.Helper()
-	r := shadow.New(p, from, to)
+	return replayFrom(t, shadow.State{}, p, entries, from, to)
+}
+
+// replayFrom replays the entries that a state has not folded.
+func replayFrom(t fataler, begin shadow.State, p *catalogue.Pool, entries []record.JournalEntry, from, to stock.Instant) shadow.Report {
+	t.Helper()
+	r, err := shadow.New(p, begin, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range entries {
-		if err := r.Entry(stock.VersionAt(0, int64(i)), &entries[i]); err != nil {
+		if err := r.Entry(&entries[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +116,7 @@ func shown(r shadow.Report) string {
 }
 
 func TestABufferThatWasNotThere(t *testing.T) {
-	r := replay(t, policy(t, "channels: {web: {outlets: [MTL], policies: [{buffer: 5}]}}\n"), journal(t, shop), at(t, "10:30"), at(t, "13:30"))
+	r := compare(t, policy(t, "channels: {web: {outlets: [MTL], policies: [{buffer: 5}]}}\n"), journal(t, shop), at(t, "10:30"), at(t, "13:30"))
 	// as it was: 10, at 11:00 7, at 12:00 3, at 13:00 10. With the buffer: at 10:30 5, at 11:00 2, at 12:00 0, at 13:00 5. The second order
 	// wants 4 where the shadow had 2. 5 less for 1.5 h, 3 less for an hour, 5 less for half an hour: 13 unit-hours.
 	want := "web SHIRT offers {3 4} beyond {0 2} differed 3h0m0s less 46800 more 0 most -5 last {10 5}\n"
@@ -115,7 +129,7 @@ func TestABufferThatWasNotThere(t *testing.T) {
 }
 
 func TestTheEndIsWhereTheJournalHasReachedIt(t *testing.T) {
-	r := replay(t, policy(t, "channels: {web: {outlets: [MTL], policies: [{buffer: 5}]}}\n"), journal(t, shop), at(t, "10:30"), at(t, "12:30"))
+	r := compare(t, policy(t, "channels: {web: {outlets: [MTL], policies: [{buffer: 5}]}}\n"), journal(t, shop), at(t, "10:30"), at(t, "12:30"))
 	want := "web SHIRT offers {2 3} beyond {0 2} differed 2h0m0s less 32400 more 0 most -5 last {3 0}\n"
 	if got := shown(r); got != want {
 		t.Errorf("listings:\n%swant (5 for 1.5 h, 3 for half an hour)\n%s", got, want)
@@ -127,7 +141,7 @@ func TestTheEndIsWhereTheJournalHasReachedIt(t *testing.T) {
 
 func TestWhatTheFileNamesIsLeftOutOfTheJournal(t *testing.T) {
 	text := strings.Replace(shop, "12:00 ", `11:30 {"channel":{"pool":"acme","channel":"web","outlets":["MTL"],"policies":[{"cap":1}]}}`+"\n12:00 ", 1)
-	r := replay(t, policy(t, "channels: {web: {outlets: [MTL]}}\n"), journal(t, text), at(t, "10:30"), at(t, "13:30"))
+	r := compare(t, policy(t, "channels: {web: {outlets: [MTL]}}\n"), journal(t, text), at(t, "10:30"), at(t, "13:30"))
 	// As it was, 1 from 11:30 on; in the shadow the cap never came: 6 more for half an hour, 2 for an hour, 9 for half an hour.
 	want := "web SHIRT offers {3 3} beyond {3 0} differed 2h0m0s less 0 more 34200 most 9 last {1 10}\n"
 	if got := shown(r); got != want || len(r.Changes) != 0 {
@@ -137,7 +151,7 @@ func TestWhatTheFileNamesIsLeftOutOfTheJournal(t *testing.T) {
 
 func TestWhatIsDueInTheShadowAloneNeedsNoEntry(t *testing.T) {
 	p := policy(t, "listings: {web: {SHIRT: {policies: [{from: 2026-11-20T11:30:00Z, to: 2026-11-20T11:40:00Z, cap: 1}]}}}\n")
-	r := replay(t, p, journal(t, shop), at(t, "10:30"), at(t, "13:30"))
+	r := compare(t, p, journal(t, shop), at(t, "10:30"), at(t, "13:30"))
 	// 7 becomes 1 five seconds after it is due, and 7 again five seconds after that is over.
 	want := "web SHIRT offers {3 5} beyond {0 0} differed 10m0s less 3600 more 0 most -6 last {10 10}\n"
 	if got := shown(r); got != want {
@@ -156,7 +170,7 @@ func TestOrdersThatWaitAndWhereTheyComeFrom(t *testing.T) {
 12:00 {"order":{"pool":"acme","channel":"web","order_id":"2","status":"open","updated_at":"NOW","lines":[{"line_id":"1","sku":"SHIRT","quantity":3}]}}
 13:00 {"refresh":{"pool":"acme","channel":""}}
 `)
-	r := replay(t, policy(t, "outlets: {LAV: {fulfils_orders: false}}\n"), entries, at(t, "10:00"), at(t, "14:00"))
+	r := compare(t, policy(t, "outlets: {LAV: {fulfils_orders: false}}\n"), entries, at(t, "10:00"), at(t, "14:00"))
 	// In the shadow nobody can serve the first order, which waits for two hours; the second waits for one in both.
 	if want := (shadow.Pair{Real: 3 * 3600, Shadow: 3*3600 + 2*2*3600}); r.Waiting != want {
 		t.Errorf("waiting = %v, want %v", r.Waiting, want)
@@ -174,17 +188,21 @@ func TestOrdersThatWaitAndWhereTheyComeFrom(t *testing.T) {
 
 func TestWhatTheEngineRefusesEndsTheReplay(t *testing.T) {
 	entries := journal(t, shop+`15:00 {"refresh":{"pool":"acme","channel":""}}`)
-	r := shadow.New(policy(t, "kits:\n  A: {components: {A: 1}}\n"), at(t, "10:00"), at(t, "14:00"))
-	var err error
+	r, err := shadow.New(policy(t, "kits:\n  A: {components: {A: 1}}\n"), shadow.State{}, at(t, "10:00"), at(t, "14:00"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := 0; i < len(entries) && err == nil; i++ {
-		err = r.Entry(stock.VersionAt(0, int64(i)), &entries[i])
+		err = r.Entry(&entries[i])
 	}
 	if want := `line 3, column 3: kits.A is refused: kit "A" would be made of itself`; err == nil || err.Error() != want {
 		t.Errorf("Entry() = %v, want %s", err, want)
 	}
-	r = shadow.New(policy(t, "kits: {}\n"), at(t, "16:00"), at(t, "17:00"))
+	if r, err = shadow.New(policy(t, "kits: {}\n"), shadow.State{}, at(t, "16:00"), at(t, "17:00")); err != nil {
+		t.Fatal(err)
+	}
 	for i := range entries {
-		if err := r.Entry(stock.VersionAt(0, int64(i)), &entries[i]); err != nil {
+		if err := r.Entry(&entries[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,7 +269,7 @@ func TestThePolicyThatWasInForceDiffersInNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		entries := day(t)
 		from := entries[rapid.IntRange(0, len(entries)-1).Draw(t, "from")].EntryTime
-		r := replay(t, &catalogue.Pool{ID: "acme"}, entries, from, from.Add(time.Hour))
+		r := compare(t, &catalogue.Pool{ID: "acme"}, entries, from, from.Add(time.Hour))
 		if len(r.Listings) > 0 || r.Offers.Real != r.Offers.Shadow || r.Waiting.Real != r.Waiting.Shadow || r.Beyond.Real != r.Beyond.Shadow || r.Parcels.Real != r.Parcels.Shadow {
 			t.Fatalf("report = %+v\n%s", r, shown(r))
 		}
@@ -275,7 +293,7 @@ func TestTheShadowIsTheJournalWithThePolicyInIt(t *testing.T) {
 		}
 		p := &catalogue.Pool{ID: "acme", Entries: []catalogue.Entry{{Event: tried}}}
 		to := from.Add(time.Hour)
-		r := replay(t, p, entries, from, to)
+		r := compare(t, p, entries, from, to)
 
 		edited := slices.Clone(entries[:first])
 		edited = append(edited, record.JournalEntry{Event: tried, EntryTime: from, Origin: record.Origin{Previous: -1}})
@@ -305,6 +323,59 @@ func TestTheShadowIsTheJournalWithThePolicyInIt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// stateAfter folds entries of a journal and returns what is to be known of them to go on.
+func stateAfter(t fataler, entries []record.JournalEntry) shadow.State {
+	t.Helper()
+	f, err := replay.New(0, stream.Position{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range entries {
+		if err := f.Step(&entries[i], func(*engine.State, *engine.Changes) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return shadow.State{At: f.Position(), Rows: f.Rows()}
+}
+
+func TestAReplayFromAStateIsOneFromTheFirstEntry(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries := day(t)
+		from := entries[rapid.IntRange(1, len(entries)-1).Draw(t, "from")].EntryTime
+		before := 0
+		for before < len(entries) && entries[before].EntryTime < from {
+			before++
+		}
+		if before == 0 {
+			t.Skip("every entry is of one moment")
+		}
+		cut := rapid.IntRange(1, before).Draw(t, "entries in the state")
+		text := fmt.Sprintf("channels: {web: {outlets: [M, L], policies: [{buffer: %d}]}}\n", rapid.IntRange(0, 4).Draw(t, "buffer"))
+		pools, problems := catalogue.Read([]byte("pool: acme\n" + text))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		to := from.Add(time.Hour)
+		want := compare(t, &pools[0], entries, from, to)
+		got := replayFrom(t, stateAfter(t, entries[:cut]), &pools[0], entries[cut:], from, to)
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("from entry %d of %d: %+v\nfrom the first: %+v", cut, len(entries), got, want)
+		}
+	})
+}
+
+func TestAStateWithEntriesOfTheTrialIsRefused(t *testing.T) {
+	entries := journal(t, shop)
+	_, err := shadow.New(policy(t, "kits: {}\n"), stateAfter(t, entries[:5]), at(t, "11:00"), at(t, "13:00"))
+	var late *shadow.LateError
+	if !errors.As(err, &late) || late.At != at(t, "11:00") {
+		t.Errorf("New() = %v, want that the state holds entries up to 11:00", err)
+	}
+	if _, err := shadow.New(policy(t, "kits: {}\n"), stateAfter(t, entries[:5]), at(t, "11:00:01"), at(t, "13:00")); err != nil {
+		t.Error(err)
+	}
 }
 
 // A history is what was offered of each listing after every entry.

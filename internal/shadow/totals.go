@@ -126,12 +126,7 @@ func (r *Replay) observe(s side) func(*engine.State, *engine.Changes) {
 			}
 		})
 		state.EachAvailability(c, func(a *record.Availability) {
-			levels, ok := r.totals.backordered[a.SKU]
-			if !ok {
-				levels = &[2]level{}
-				r.totals.backordered[a.SKU] = levels
-			}
-			levels[s].move(a.Backordered, at)
+			r.totals.availability(s, a, at)
 		})
 		state.EachAllocation(c, func(a *record.Allocation) { r.totals.allocation(s, a, at, r.started) })
 	}
@@ -143,6 +138,15 @@ func (l *level) move(now stock.Quantity, at stock.Instant) {
 		l.sum.add(l.now, at.Sub(l.since))
 	}
 	l.now, l.since = now, at
+}
+
+func (t *totals) availability(s side, a *record.Availability, at stock.Instant) {
+	levels, ok := t.backordered[a.SKU]
+	if !ok {
+		levels = &[2]level{}
+		t.backordered[a.SKU] = levels
+	}
+	levels[s].move(a.Backordered, at)
 }
 
 func (t *totals) offer(s side, o *record.Offer, at stock.Instant, counts bool) {

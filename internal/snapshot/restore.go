@@ -82,25 +82,46 @@ func (s *File) fit(ctx context.Context, otherJournal bool, log Log) ([]stream.Po
 		if otherJournal && at != (stream.Position{}) {
 			at.TopicID = topicID
 		}
-		p := stream.Partition{Topic: stream.Journal, ID: id}
-		bounds, err := log.Bounds(ctx, p)
-		if err != nil {
+		if err := fits(ctx, log, id, at, topicID); err != nil {
 			return nil, err
-		}
-		if err := goesOn(at, topicID, bounds); err != nil {
-			return nil, fmt.Errorf("journal partition %d: %w", id, err)
-		}
-		if at == (stream.Position{}) && bounds.Start > 0 {
-			return nil, fmt.Errorf("journal partition %d: the snapshot has folded nothing of it, but it begins at offset %d: use a newer snapshot", id, bounds.Start)
-		}
-		if at.Offset > bounds.Start {
-			if err := sameLast(ctx, log, p, at); err != nil {
-				return nil, fmt.Errorf("journal partition %d: %w", id, err)
-			}
 		}
 		positions[id] = at
 	}
 	return positions, nil
+}
+
+// Fits makes sure that a partition of the journal goes on where the snapshot ends, and that its last entry is the snapshot's, where it
+// is still there. It returns where that is.
+func (s *File) Fits(ctx context.Context, log Log, partition int32) (stream.Position, error) {
+	at, err := s.Position(partition)
+	if err != nil {
+		return at, err
+	}
+	topicID, err := log.TopicID(ctx, stream.Journal)
+	if err != nil {
+		return at, err
+	}
+	return at, fits(ctx, log, partition, at, topicID)
+}
+
+func fits(ctx context.Context, log Log, partition int32, at stream.Position, topicID string) error {
+	p := stream.Partition{Topic: stream.Journal, ID: partition}
+	bounds, err := log.Bounds(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := goesOn(at, topicID, bounds); err != nil {
+		return fmt.Errorf("journal partition %d: %w", partition, err)
+	}
+	if at == (stream.Position{}) && bounds.Start > 0 {
+		return fmt.Errorf("journal partition %d: the snapshot has folded nothing of it, but it begins at offset %d: use a newer snapshot", partition, bounds.Start)
+	}
+	if at.Offset > bounds.Start {
+		if err := sameLast(ctx, log, p, at); err != nil {
+			return fmt.Errorf("journal partition %d: %w", partition, err)
+		}
+	}
+	return nil
 }
 
 // sameLast makes sure that the last entry of the snapshot is in the journal.

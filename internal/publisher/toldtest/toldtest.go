@@ -34,6 +34,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"each take and each save raises the sequence by one", testSequence},
 		{"a save after another take writes nothing", testFenced},
 		{"a save at a sequence that never was writes nothing", testWrongSequence},
+		{"the position can be read without taking over", testPosition},
 		{"ids are kept whatever they are made of", testIDs},
 		{"values are kept whatever they are made of", testValues},
 		{"partitions do not see each other", testApart},
@@ -44,6 +45,27 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, fresh(t)) })
 	}
+}
+
+// positioned says how far a partition has been taken, and takes nothing over. The tool's status asks it.
+type positioned interface {
+	Position(ctx context.Context, partition int32) (int64, error)
+}
+
+func testPosition(t *testing.T, h Harness) {
+	s := h.Open(t)
+	position := func(want int64) {
+		t.Helper()
+		if at, err := s.(positioned).Position(t.Context(), partition); err != nil || at != want {
+			t.Errorf("Position() = %d, %v, want %d", at, err, want)
+		}
+	}
+	position(0)
+	told := take(t, s, partition)
+	position(0)
+	save(t, s, told.Sequence, at(7), row("acme/web", "A/", "a"))
+	position(7)
+	save(t, s, told.Sequence+1, at(8), row("acme/web", "A/", "b")) // the sequence is as it was
 }
 
 const partition int32 = 4
