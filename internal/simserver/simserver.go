@@ -47,6 +47,7 @@ type simulated struct {
 	vendor, token string
 	shelf         *channelsim.Shelf
 	shopify       *simshopify.Shop // where it is one
+	amazon        *simamazon.Shop  // likewise
 
 	seed           uint64
 	salesPerMinute int
@@ -92,7 +93,7 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 		sim := simamazon.New(name, simamazon.Credentials{
 			ClientID: "app", Secret: c.Token, Refresh: c.Token, Seller: "SELLER", Marketplace: "MARKET",
 		}, seed, c.Faults.of(), simamazon.Options{Later: c.AppliesLater, Lost: c.Lost})
-		m.shelf, handler = sim.Shelf, sim
+		m.amazon, m.shelf, handler = sim, sim.Shelf, sim
 		m.token = "client_id app, secret and token " + c.Token + ", seller_id SELLER, marketplace_id MARKET, token_url as url"
 	case shop.Vendor:
 		sim := simshop.New(name, c.Token, seed, c.Faults.of())
@@ -277,6 +278,9 @@ type shownLevel struct {
 }
 
 func (m *simulated) state(w http.ResponseWriter, _ *http.Request) {
+	if m.amazon != nil {
+		m.amazon.Apply(time.Now())
+	}
 	levels := []shownLevel{}
 	for _, p := range m.shelf.Places() {
 		level, _ := m.shelf.Level(p)
