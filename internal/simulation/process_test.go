@@ -25,7 +25,7 @@ type life struct {
 	world    *world
 	name     string // of the log: the member and which life of it
 	stage    string
-	instance string // "": a dynamic member
+	instance string // by which it keeps its place in the group over a restart, as every process of ours does
 	kafka    *link
 	redis    *link
 	asleep   gate

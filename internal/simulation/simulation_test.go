@@ -96,7 +96,7 @@ func (w *world) report(faults []fault) {
 	if !w.t.Failed() {
 		return
 	}
-	w.t.Logf("seed %d: %d faults, batches of %d, latency %v, static members: %v. Again: SEEDS=1 FROM=%d make test-sim", w.seed, len(faults), w.batch, w.latency, w.static, w.seed)
+	w.t.Logf("seed %d: %d faults, batches of %d, latency %v. Again: SEEDS=1 FROM=%d make test-sim", w.seed, len(faults), w.batch, w.latency, w.seed)
 	for _, line := range w.said {
 		w.t.Log(line)
 	}

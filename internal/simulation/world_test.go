@@ -58,7 +58,6 @@ type world struct {
 	mu        sync.Mutex
 	members   map[string]*life // by name, the present life; guarded by mu
 	born      map[string]int   // guarded by mu
-	static    bool             // members keep their places in the group over a restart
 	lives     []*life          // all there have been; guarded by mu
 	links     []*link          // likewise; guarded by mu
 	kafkaAway bool             // guarded by mu
@@ -78,7 +77,6 @@ func newWorld(t *testing.T, seed uint64) *world {
 	if w.batch == 3 {
 		w.latency = min(w.latency, 20*time.Millisecond) // else the input takes minutes
 	}
-	w.static = w.rnd.IntN(4) > 0
 	var err error
 	w.kafka, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(w.network.Listen), kfake.BrokerConfigs(map[string]string{
 		"group.initial.rebalance.delay.ms": "0",
@@ -164,10 +162,6 @@ func (w *world) member(name string) *life {
 // restart starts a process in a member's place. What was there before goes on, where it still does, but nobody starts it again.
 func (w *world) restart(name string) {
 	stage, _, _ := strings.Cut(name, "-")
-	instance := ""
-	if w.static {
-		instance = name
-	}
 	w.mu.Lock()
 	w.born[name]++
 	n := w.born[name]
@@ -175,7 +169,7 @@ func (w *world) restart(name string) {
 		w.members[name].superseded.Store(true)
 	}
 	w.mu.Unlock()
-	l := w.start(fmt.Sprintf("%s.%d", name, n), stage, instance)
+	l := w.start(fmt.Sprintf("%s.%d", name, n), stage, name)
 	w.mu.Lock()
 	w.members[name] = l
 	w.mu.Unlock()
