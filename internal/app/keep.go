@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -71,7 +72,7 @@ func (inst *Installation) saveState(ctx context.Context) error {
 		return fmt.Errorf("save the state: %w", err)
 	}
 	if report.Entries == 0 && from == files[0] {
-		return errors.Join(os.Remove(next), inst.trim(ctx))
+		return errors.Join(os.Remove(next), inst.trim(ctx, time.Now()))
 	}
 	if from == files[0] { // else it is damaged, and the older one is to stay
 		if err := os.Rename(files[0], files[1]); err != nil {
@@ -82,7 +83,7 @@ func (inst *Installation) saveState(ctx context.Context) error {
 		return fmt.Errorf("save the state: %w", err)
 	}
 	inst.Log.InfoContext(ctx, "state saved", "rows", report.Rows, "entries", report.Entries)
-	return inst.trim(ctx)
+	return inst.trim(ctx, time.Now())
 }
 
 // wholeState returns the newest snapshot that is whole, "" where there is none.
@@ -102,7 +103,7 @@ func (inst *Installation) wholeState(ctx context.Context) string {
 }
 
 // keeping saves the state now and then while the stages run.
-func (inst *Installation) keeping(every time.Duration) daemon.Actor {
+func keeping(every time.Duration, save func(context.Context) error, log *slog.Logger) daemon.Actor {
 	return daemon.Actor{Name: "state", Run: func(ctx context.Context) error {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
@@ -112,9 +113,9 @@ func (inst *Installation) keeping(every time.Duration) daemon.Actor {
 			case <-ctx.Done():
 				return nil
 			}
-			if err := inst.saveState(ctx); err != nil && ctx.Err() == nil {
+			if err := save(ctx); err != nil && ctx.Err() == nil {
 				// It runs on without: what is not saved now is folded again, and saved the next time.
-				inst.Log.ErrorContext(ctx, "state not saved", "err", err)
+				log.ErrorContext(ctx, "state not saved", "err", err)
 			}
 		}
 	}}

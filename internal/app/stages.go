@@ -75,7 +75,7 @@ func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions)
 		b.actors = append(b.actors, daemon.HTTP("ops", l, daemon.OpsHandler(b.registry, b.ready), inst.Log))
 	}
 	if inst.servers != nil {
-		b.actors = append(b.actors, inst.keeping(saveEvery))
+		b.actors = append(b.actors, keeping(saveEvery, inst.saveState, inst.Log))
 	}
 	b.actors = append(b.actors, daemon.Actor{Name: "readiness", Run: func(ctx context.Context) error { return b.announce(ctx, o.Ready) }})
 	err = daemon.Run(ctx, b.actors...)

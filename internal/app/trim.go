@@ -22,12 +22,12 @@ const (
 	keepOthers    = 30 * 24 * time.Hour
 )
 
-// trim deletes the records that nobody will read again: of the journal those that the last two snapshots hold, of the other topics
+// trim deletes the records that nobody will read again at the moment now: of the journal those that the last two snapshots hold, of the other topics
 // those that are old, and in both cases only what every reader has behind it.
 //
 // The last record of a partition always stays. After a kill the embedded broker knows where a partition ended by its last record only:
 // emptied, it would give out again the offsets that the state has folded.
-func (inst *Installation) trim(ctx context.Context) error {
+func (inst *Installation) trim(ctx context.Context, now time.Time) error {
 	for _, t := range stream.Topics() {
 		n, err := inst.cluster.Partitions(ctx, t)
 		if err != nil {
@@ -35,7 +35,7 @@ func (inst *Installation) trim(ctx context.Context) error {
 		}
 		for id := range n {
 			p := stream.Partition{Topic: t, ID: id}
-			if err := inst.trimPartition(ctx, p); err != nil {
+			if err := inst.trimPartition(ctx, p, now); err != nil {
 				return fmt.Errorf("trim %s/%d: %w", t, id, err)
 			}
 		}
@@ -43,12 +43,12 @@ func (inst *Installation) trim(ctx context.Context) error {
 	return nil
 }
 
-func (inst *Installation) trimPartition(ctx context.Context, p stream.Partition) error {
+func (inst *Installation) trimPartition(ctx context.Context, p stream.Partition, now time.Time) error {
 	bounds, err := inst.cluster.Bounds(ctx, p)
 	if err != nil || bounds.End-1 <= bounds.Start {
 		return err
 	}
-	kept, err := inst.keptFrom(ctx, p)
+	kept, err := inst.keptFrom(ctx, p, now)
 	if err != nil {
 		return err
 	}
@@ -62,8 +62,8 @@ func (inst *Installation) trimPartition(ctx context.Context, p stream.Partition)
 	return nil
 }
 
-// keptFrom returns the first offset of a partition that is still to be kept for its own sake.
-func (inst *Installation) keptFrom(ctx context.Context, p stream.Partition) (int64, error) {
+// keptFrom returns the first offset of a partition that is still to be kept for its own sake at the moment now.
+func (inst *Installation) keptFrom(ctx context.Context, p stream.Partition, now time.Time) (int64, error) {
 	keep := keepOthers
 	switch p.Topic {
 	case stream.Journal:
@@ -73,7 +73,7 @@ func (inst *Installation) keptFrom(ctx context.Context, p stream.Partition) (int
 	case stream.Availability, stream.Allocations, stream.Offers:
 		keep = keepCompacted
 	}
-	return inst.cluster.OffsetAt(ctx, p, time.Now().Add(-keep))
+	return inst.cluster.OffsetAt(ctx, p, now.Add(-keep))
 }
 
 // snapshotsFrom returns the last entry of a journal partition that both snapshots hold, which tells them that the journal is theirs;

@@ -249,9 +249,12 @@ func testMoved(t *testing.T, h Harness) {
 	s := h.Open(t)
 	k := engine.RowKey{Table: engine.TableStock, Pool: "acme", ID: "SHIRT"}
 	commit(t, s, 0, stream.Position{}, At(1), row(k.Table, k.Pool, k.ID, "first"))
-	other := At(1)
-	other.Hash++
-	for _, expected := range []stream.Position{{}, At(2), other} {
+	otherHash, otherEpoch, otherGeneration, otherTopic := At(1), At(1), At(1), At(1)
+	otherHash.Hash++
+	otherEpoch.LeaderEpoch++ // the same entry, said by another leader: what is behind it may be another
+	otherGeneration.Generation++
+	otherTopic.TopicID = "0f00ba12"
+	for _, expected := range []stream.Position{{}, At(2), otherHash, otherEpoch, otherGeneration, otherTopic} {
 		err := s.Commit(t.Context(), 0, expected, At(3), []engine.RowWrite{row(k.Table, k.Pool, k.ID, "second")})
 		if !errors.Is(err, allocator.ErrMoved) {
 			t.Fatalf("Commit(expected %v) = %v, want ErrMoved", expected, err)
