@@ -250,6 +250,12 @@ func (m *memory) Take(ctx context.Context, partition int32) (publisher.Told, err
 	return told, nil
 }
 
+func (m *memory) Position(_ context.Context, partition int32) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.partition(partition).position.Offset, nil
+}
+
 func (m *memory) Save(ctx context.Context, partition int32, sequence int64, position publisher.ToldPosition, rows []publisher.ToldRow) error {
 	m.mu.Lock()
 	before := m.before

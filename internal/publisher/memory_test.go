@@ -3,7 +3,6 @@ package publisher_test
 import (
 	"testing"
 
-	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/publisher/toldtest"
 )
 
@@ -11,6 +10,6 @@ import (
 func TestMemory(t *testing.T) {
 	toldtest.Run(t, func(*testing.T) toldtest.Harness {
 		m := &memory{}
-		return toldtest.Harness{Open: func(*testing.T) publisher.ToldStore { return m }}
+		return toldtest.Harness{Open: func(*testing.T) toldtest.Store { return m }}
 	})
 }

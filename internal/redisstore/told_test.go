@@ -16,7 +16,7 @@ import (
 // toldHarness gives the conformance suite a told store at address whose keys begin with prefix.
 func toldHarness(t *testing.T, address, prefix string) toldtest.Harness {
 	return toldtest.Harness{
-		Open: func(t *testing.T) publisher.ToldStore { return open(t, address, prefix).Told() },
+		Open: func(t *testing.T) toldtest.Store { return open(t, address, prefix).Told() },
 		Spoil: func(t *testing.T, partition int32, channel string) {
 			t.Helper()
 			set(t, address, fmt.Sprintf("%s{o%d}:told:%s", prefix, partition, channel))

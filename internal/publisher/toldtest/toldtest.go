@@ -17,7 +17,7 @@ import (
 // A Harness is one empty store, and the way to treat it badly that the suite needs.
 type Harness struct {
 	// Open returns another client of the same store. The suite does not close it.
-	Open func(t *testing.T) publisher.ToldStore
+	Open func(t *testing.T) Store
 	// Spoil puts something that no store would write where the channel's rows are; nil: the store has no such place.
 	Spoil func(t *testing.T, partition int32, channel string)
 }
@@ -47,8 +47,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 	}
 }
 
-// positioned says how far a partition has been taken, and takes nothing over. The tool's status asks it.
-type positioned interface {
+// A Store also says how far a partition has been taken, taking nothing over: the tool's status asks it.
+type Store interface {
+	publisher.ToldStore
 	Position(ctx context.Context, partition int32) (int64, error)
 }
 
@@ -56,7 +57,7 @@ func testPosition(t *testing.T, h Harness) {
 	s := h.Open(t)
 	position := func(want int64) {
 		t.Helper()
-		if at, err := s.(positioned).Position(t.Context(), partition); err != nil || at != want {
+		if at, err := s.Position(t.Context(), partition); err != nil || at != want {
 			t.Errorf("Position() = %d, %v, want %d", at, err, want)
 		}
 	}
