@@ -21,7 +21,7 @@ type listing struct {
 	// What follows is in memory only.
 	first, last stock.Instant // of the changes since the last send; 0: none
 	lane        int           // 1 + the lane it stands in, 0: none
-	readyAt     stock.Instant // when it may enter its lane; 0: it is not waiting for one
+	ready       dispatch.Slot // when it may enter its lane, if it waits for one
 	busy        bool          // a request about it is under way
 	most        int           // its batch was refused as a whole: it is sent in batches of at most so many rows; 0: of any size
 	again       bool          // though it is put aside, it is read again
