@@ -38,9 +38,9 @@ type facts struct {
 	Item       Item
 	OfferedAt  stock.Instant // journal time of the offer
 	OccurredAt stock.Instant // when what led to it happened
-	Quarantine string        // why it is not sent until a newer offer comes, or somebody asks; "": it is
+	Quarantine string        `json:",omitempty"` // why it is not sent until a newer offer comes, or somebody asks; "": it is
 	Unsellable bool          `json:",omitempty"` // it is put aside for what a read said, and read again with all others
-	Attempted  attempted     // of the ledger's open attempt
+	Attempted  attempted     `json:",omitzero"`  // of the ledger's open attempt
 }
 
 // attempted is what an open attempt was about. A newer offer leaves it alone, so that another try has the same bytes.
