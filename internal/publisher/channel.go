@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"container/heap"
 	"errors"
 	"maps"
 	"math/rand/v2"
@@ -36,16 +35,16 @@ type channel struct {
 	budget    *budget // the account's
 
 	listings  map[string]*listing
-	watched   map[*listing]struct{}    // those that a mark may change
-	waiting   debounced                // due, but not yet ready to be sent
-	queue     [lanes][]*listing        // ready to be sent
-	unknown   map[string][]*listing    // requests of unknown outcome, by idempotency key
-	retryAt   map[string]stock.Instant // when they are to be sent again
-	refused   map[string]string        // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
-	overtaken map[*listing]struct{}    // those with an attempt that a zero overtook
-	busy      int                      // requests under way
-	replayed  bool                     // the last request begun was a replay
-	pending   int                      // listings that are not at rest
+	watched   map[*listing]struct{}        // those that a mark may change
+	waiting   dispatch.Timetable[*listing] // due, but not yet ready to be sent
+	queue     [lanes][]*listing            // ready to be sent
+	unknown   map[string][]*listing        // requests of unknown outcome, by idempotency key
+	retryAt   map[string]stock.Instant     // when they are to be sent again
+	refused   map[string]string            // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
+	overtaken map[*listing]struct{}        // those with an attempt that a zero overtook
+	busy      int                          // requests under way
+	replayed  bool                         // the last request begun was a replay
+	pending   int                          // listings that are not at rest
 
 	feed     feed
 	commands []*running // that are not done
@@ -61,6 +60,7 @@ func newChannel(o *owner, key, pool, id string) *channel {
 	return &channel{
 		owner: o, key: key, pool: pool, id: id, account: (&record.Channel{Pool: pool, Channel: id}).AccountID(), listings: map[string]*listing{}, watched: map[*listing]struct{}{},
 		overtaken: map[*listing]struct{}{}, unknown: map[string][]*listing{}, retryAt: map[string]stock.Instant{},
+		waiting: dispatch.NewTimetable(func(l *listing) *dispatch.Slot { return &l.ready }),
 		refused: map[string]string{}, noRoute: errors.New("the channel is not declared"),
 	}
 }
@@ -140,7 +140,8 @@ func (c *channel) unmarked(until stock.Instant) []*listing {
 func (c *channel) schedule(l *listing, now stock.Instant) {
 	defer c.count(l)
 	if c.why() != "" || l.busy || l.Quarantine != "" && !l.again {
-		l.lane, l.readyAt = 0, 0
+		l.lane = 0
+		l.ready.Clear()
 		return
 	}
 	since := l.ledger.Since
@@ -151,10 +152,10 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 	lane, at := laneRead, now
 	switch action.Kind {
 	case dispatch.Nothing, dispatch.Wait:
-		l.lane, l.readyAt = 0, 0
+		l.lane = 0
+		l.ready.Clear()
 		if action.At > now {
-			l.readyAt = action.At
-			heap.Push(&c.waiting, waiting{action.At, l})
+			c.waiting.Set(l, action.At)
 		}
 		if action.Kind == dispatch.Nothing {
 			l.first, l.last = 0, 0
@@ -168,20 +169,21 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 		}
 	}
 	if at > now {
-		l.lane, l.readyAt = 0, at
-		heap.Push(&c.waiting, waiting{at, l})
+		l.lane = 0
+		c.waiting.Set(l, at)
 		return
 	}
 	if l.lane == lane+1 {
 		return
 	}
-	l.lane, l.readyAt = lane+1, 0
+	l.lane = lane + 1
+	l.ready.Clear()
 	c.queue[lane] = append(c.queue[lane], l)
 }
 
 // count keeps the number of listings that are not at rest.
 func (c *channel) count(l *listing) {
-	restless := l.lane != 0 || l.readyAt != 0 || l.busy || l.ledger.Open != nil
+	restless := l.lane != 0 || l.ready.At() != 0 || l.busy || l.ledger.Open != nil
 	if restless == l.restless {
 		return
 	}
@@ -219,17 +221,13 @@ func (l *listing) laneOf(a dispatch.Action) int {
 
 // ripen moves the listings whose debounce has ended into their lanes and returns when the next one's will.
 func (c *channel) ripen(now stock.Instant) stock.Instant {
-	for len(c.waiting) > 0 {
-		top := c.waiting[0]
-		if top.at > now {
-			return top.at
+	for {
+		l, wake, ok := c.waiting.Next(now)
+		if !ok {
+			return wake
 		}
-		heap.Pop(&c.waiting)
-		if top.l.readyAt == top.at { // else it was put elsewhere meanwhile
-			c.schedule(top.l, now)
-		}
+		c.schedule(l, now)
 	}
-	return 0
 }
 
 // next takes up to n listings from the front of the lanes that are to be sent, or, if none is, that are to be read. Where only
@@ -326,24 +324,4 @@ func (c *channel) measure(now stock.Instant) {
 		age = now.Sub(oldest)
 	}
 	c.owner.stage.metrics.channel(c, c.pending, age)
-}
-
-// waiting is a listing whose debounce ends at the moment at.
-type waiting struct {
-	at stock.Instant
-	l  *listing
-}
-
-// debounced is a heap of waiting listings, the earliest first. An entry whose listing has moved on stays until it is popped.
-type debounced []waiting
-
-func (d debounced) Len() int           { return len(d) }
-func (d debounced) Less(i, j int) bool { return d[i].at < d[j].at }
-func (d debounced) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *debounced) Push(x any)        { *d = append(*d, x.(waiting)) }
-func (d *debounced) Pop() any {
-	old := *d
-	last := old[len(old)-1]
-	*d = old[:len(old)-1]
-	return last
 }

@@ -139,7 +139,7 @@ func (l *listing) begin(r *running, now stock.Instant) {
 // settled reports whether nothing is to be done about the listing any more, or nothing can be until a mark.
 func (l *listing) settled() bool {
 	waits := l.channel.settings.Access == dispatch.Blind
-	return !l.busy && l.lane == 0 && l.readyAt == 0 && l.ledger.Open == nil && (waits || !l.ledger.Look || l.Quarantine != "" && !l.again)
+	return !l.busy && l.lane == 0 && l.ready.At() == 0 && l.ledger.Open == nil && (waits || !l.ledger.Look || l.Quarantine != "" && !l.again)
 }
 
 // ordersRead ends the commands that waited for orders up to until, count of which were read.

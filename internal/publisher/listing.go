@@ -21,7 +21,7 @@ type listing struct {
 	// What follows is in memory only.
 	first, last stock.Instant // of the changes since the last send; 0: none
 	lane        int           // 1 + the lane it stands in, 0: none
-	readyAt     stock.Instant // when it may enter its lane; 0: it is not waiting for one
+	ready       dispatch.Slot // when it may enter its lane, if it waits for one
 	busy        bool          // a request about it is under way
 	most        int           // its batch was refused as a whole: it is sent in batches of at most so many rows; 0: of any size
 	again       bool          // though it is put aside, it is read again
@@ -38,9 +38,9 @@ type facts struct {
 	Item       Item
 	OfferedAt  stock.Instant // journal time of the offer
 	OccurredAt stock.Instant // when what led to it happened
-	Quarantine string        // why it is not sent until a newer offer comes, or somebody asks; "": it is
+	Quarantine string        `json:",omitempty"` // why it is not sent until a newer offer comes, or somebody asks; "": it is
 	Unsellable bool          `json:",omitempty"` // it is put aside for what a read said, and read again with all others
-	Attempted  attempted     // of the ledger's open attempt
+	Attempted  attempted     `json:",omitzero"`  // of the ledger's open attempt
 }
 
 // attempted is what an open attempt was about. A newer offer leaves it alone, so that another try has the same bytes.

@@ -236,7 +236,8 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 	for _, l := range r.listings {
 		l.ledger.Retry(deadline)
 		// It may stand in a lane for a zero that was to overtake: now that a try is under way it may not.
-		l.busy, l.lane, l.readyAt = true, 0, 0
+		l.busy, l.lane = true, 0
+		l.ready.Clear()
 		c.owner.touch(l)
 		said := l.attempt(record.Attempted, "replay")
 		said.AttemptedAt = now
