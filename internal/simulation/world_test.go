@@ -266,9 +266,9 @@ func (w *world) send(ctx context.Context, in *input, rnd *rand.Rand, during time
 	if err := w.produce(ctx, in.settings); err != nil {
 		return err
 	}
-	for all := false; !all; <-time.After(100 * time.Millisecond) {
+	for behind := "all of it"; behind != ""; <-time.After(100 * time.Millisecond) {
 		var err error
-		if all, _, err = w.settled(ctx); err != nil {
+		if behind, _, err = w.behind(ctx); err != nil {
 			return err
 		}
 	}
@@ -294,32 +294,38 @@ func (w *world) produce(ctx context.Context, events []sending) error {
 	return w.producer.Produce(ctx, messages)
 }
 
-// settled reports whether all of the input is in the journal and all of the journal is in Redis, and how long the journal is.
-func (w *world) settled(ctx context.Context) (all bool, entries int64, err error) {
+// behind says what is not worked off yet, "" if nothing, and how many entries the journal has.
+func (w *world) behind(ctx context.Context) (what string, entries int64, err error) {
 	for _, topic := range stream.Inputs() {
 		committed, err := w.cluster.Committed(ctx, "ingest", topic)
 		if err != nil {
-			return false, 0, err
+			return "", 0, err
 		}
 		for id := range layout.Inputs {
 			b, err := w.cluster.Bounds(ctx, stream.Partition{Topic: topic, ID: id})
-			if err != nil || committed[id] != b.End {
-				return false, 0, err
+			if err != nil {
+				return "", 0, err
+			}
+			if committed[id] != b.End {
+				return fmt.Sprintf("ingest is at %d of %d in %s/%d", committed[id], b.End, topic, id), 0, nil
 			}
 		}
 	}
 	for id := range layout.Journal {
 		b, err := w.cluster.Bounds(ctx, stream.Partition{Topic: stream.Journal, ID: id})
 		if err != nil {
-			return false, 0, err
+			return "", 0, err
 		}
 		at, err := w.store.Meta(ctx, id)
-		if err != nil || at.Offset != b.End {
-			return false, 0, err
+		if err != nil {
+			return "", 0, err
+		}
+		if at.Offset != b.End {
+			return fmt.Sprintf("the state of journal partition %d is at %d of %d", id, at.Offset, b.End), 0, nil
 		}
 		entries += b.End
 	}
-	return true, entries, nil
+	return "", entries, nil
 }
 
 // settle waits until nothing moves any more.
@@ -328,18 +334,20 @@ func (w *world) settle() int64 {
 	const atMost, quiet = 5 * time.Minute, 20 * time.Second
 	var since time.Time
 	var last int64
+	behind := ""
 	for end := time.Now().Add(atMost); time.Now().Before(end); <-time.After(time.Second) {
-		all, entries, err := w.settled(w.t.Context())
+		what, entries, err := w.behind(w.t.Context())
+		behind = what
 		w.must(err)
 		switch {
 		case len(w.alarms) > 0:
 			return entries
-		case !all || entries != last:
+		case what != "" || entries != last:
 			last, since = entries, time.Now()
 		case time.Since(since) > quiet:
 			return entries
 		}
 	}
-	w.t.Errorf("%v after the last fault the input is not folded", atMost)
+	w.t.Errorf("%v after the last fault: %s", atMost, behind)
 	return last
 }
