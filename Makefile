@@ -32,7 +32,6 @@ build: ## Build every command into bin/
 test: ## Unit tests; no network, with the race detector where a C compiler is found
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
-	go test $(SIMULATION)
 
 # The tag gives franz-go locks that a bubble of fake time sees through: who waits for one of sync's stops its clock.
 SIMULATION := -tags synctests -run TestSimulation -timeout 60m ./internal/simulation
