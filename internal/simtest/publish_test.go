@@ -185,17 +185,15 @@ func (r *teller) atRest() (bool, string) {
 	return true, ""
 }
 
-// Offers go through a broker, the told store and HTTP to channels that fail in every way, and the publisher is ended in the midst
-// and started again. At the end every channel shows what is right; what was written down before the requests explains every change
-// at the channels, each of which happened once; and what is said to be acknowledged did happen.
-func TestPublishedLevels(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
+// openParts starts a broker and a Redis in this process, with the topics made under the prefix, and opens them.
+func openParts(t *testing.T, prefix string, log *slog.Logger) (*kafka.Cluster, *redisstore.Store, *kafka.Producer) {
+	t.Helper()
 	servers, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(servers.Close)
-	cluster, err := kafka.Open(t.Context(), kafka.Config{Brokers: servers.KafkaAddresses(), Prefix: "tell."}, log)
+	cluster, err := kafka.Open(t.Context(), kafka.Config{Brokers: servers.KafkaAddresses(), Prefix: prefix}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,6 +211,15 @@ func TestPublishedLevels(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(producer.Close)
+	return cluster, store, producer
+}
+
+// Offers go through a broker, the told store and HTTP to channels that fail in every way, and the publisher is ended in the midst
+// and started again. At the end every channel shows what is right; what was written down before the requests explains every change
+// at the channels, each of which happened once; and what is said to be acknowledged did happen.
+func TestPublishedLevels(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	cluster, store, producer := openParts(t, "tell.", log)
 
 	const token = "token-of-the-shop"
 	secretText := "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))

@@ -17,7 +17,6 @@ import (
 	shopifysim "github.com/shelfwire/shelfwire/internal/channelsim/shopify"
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/dispatch"
-	"github.com/shelfwire/shelfwire/internal/embedded"
 	"github.com/shelfwire/shelfwire/internal/ingest"
 	"github.com/shelfwire/shelfwire/internal/kafka"
 	"github.com/shelfwire/shelfwire/internal/publisher"
@@ -125,29 +124,7 @@ type purchase struct {
 func openDay(t *testing.T, seed uint64, fronts []*front) *day {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	servers, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(servers.Close)
-	cluster, err := kafka.Open(t.Context(), kafka.Config{Brokers: servers.KafkaAddresses(), Prefix: "day."}, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	if _, err := cluster.ApplyTopics(t.Context(), kafka.Layout{Inputs: 1, Journal: 1, Accounts: 2, Outputs: 1, Replication: 1, Plain: true}); err != nil {
-		t.Fatal(err)
-	}
-	store, err := redisstore.Open(t.Context(), redisstore.Config{Addresses: []string{servers.RedisAddress()}, Prefix: "sw:"}, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	producer, err := cluster.NewProducer(kafka.ProducerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(producer.Close)
+	cluster, store, producer := openParts(t, "day.", log)
 	d := &day{
 		t: t, dawn: stock.InstantOf(time.Now().Add(-time.Hour)), random: rand.New(rand.NewPCG(seed, 5)), fronts: fronts, cluster: cluster, producer: producer, store: store,
 		said: map[listed][]record.Communication{}, tick: time.NewTicker(3 * time.Millisecond), onHand: map[shelfOf]stock.Quantity{}, placed: map[listed][]time.Time{},
