@@ -95,7 +95,8 @@ func (c *channel) orderSource() (source OrderSource, ok bool) {
 func (c *channel) pollOrders(now stock.Instant) (r *request, at stock.Instant) {
 	cfg := &c.owner.stage.cfg
 	f := &c.feed
-	if _, ok := c.orderSource(); !ok || cfg.PollEvery <= 0 || f.poll != nil && f.poll.busy {
+	source, ok := c.orderSource()
+	if !ok || cfg.PollEvery <= 0 || f.poll != nil && f.poll.busy {
 		return nil, 0
 	}
 	if f.poll == nil && now < f.next {
@@ -116,7 +117,7 @@ func (c *channel) pollOrders(now stock.Instant) (r *request, at stock.Instant) {
 		f.poll = &poll{began: end, since: from.Add(-overlap - c.state.Channel.Publish.VisibilityLag), until: end.Add(skew)}
 	}
 	f.poll.busy, f.poll.reads = true, now
-	return &request{channel: c, poll: f.poll, deadline: now.Add(c.traits.Timeout).Time(), startedAt: now}, 0
+	return &request{channel: c, source: source, poll: f.poll, deadline: now.Add(c.traits.Timeout).Time(), startedAt: now}, 0
 }
 
 // heardOrders takes in a page of orders: they are written to the input topic, and after the last page a mark that nothing older is

@@ -16,6 +16,8 @@ import (
 // A request is a batch on its way to a channel: rows to set, or items to read.
 type request struct {
 	channel   *channel
+	connector Connector   // the channel's when the request began: a newer state of the channel may bring another
+	source    OrderSource // of a poll: as for connector
 	listings  []*listing
 	key       string // of a set
 	rows      []Row
@@ -153,7 +155,7 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	if len(chosen) == 0 {
 		return nil
 	}
-	r := &request{channel: c, listings: chosen, deadline: deadline.Time(), startedAt: now}
+	r := &request{channel: c, connector: c.connector, listings: chosen, deadline: deadline.Time(), startedAt: now}
 	c.busy++
 	if reading {
 		for _, l := range chosen {
@@ -231,7 +233,7 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 	}
 	key := slices.Min(keys)
 	delete(c.retryAt, key)
-	r := &request{channel: c, listings: c.unknown[key], key: key, deadline: deadline.Time(), startedAt: now}
+	r := &request{channel: c, connector: c.connector, listings: c.unknown[key], key: key, deadline: deadline.Time(), startedAt: now}
 	c.busy++
 	for _, l := range r.listings {
 		l.ledger.Retry(deadline)
@@ -284,18 +286,17 @@ func (r *request) do(ctx context.Context) answer {
 	}
 	a := answer{request: r}
 	if r.poll != nil {
-		source, _ := r.channel.orderSource()
-		a.orders, a.err = source.Orders(ctx, r.poll.since, r.poll.until, r.poll.page)
+		a.orders, a.err = r.source.Orders(ctx, r.poll.since, r.poll.until, r.poll.page)
 		return a
 	}
 	if r.items != nil {
-		a.reading, a.err = r.channel.connector.Read(ctx, r.items)
+		a.reading, a.err = r.connector.Read(ctx, r.items)
 		if n := len(a.reading.Levels); a.err == nil && n != len(r.items) {
 			a.err = fmt.Errorf("%d levels for %d items", n, len(r.items))
 		}
 		return a
 	}
-	a.reply, a.err = r.channel.connector.Set(ctx, r.key, r.rows)
+	a.reply, a.err = r.connector.Set(ctx, r.key, r.rows)
 	if a.err == nil && len(a.reply.Rows) != len(r.rows) {
 		a.err = fmt.Errorf("%d replies for %d rows", len(a.reply.Rows), len(r.rows))
 	}
