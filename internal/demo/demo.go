@@ -211,6 +211,9 @@ func (d *day) live(ctx context.Context) error {
 	if err := d.resend(ctx); err != nil {
 		return fmt.Errorf("send the last demonstration's orders: %w", err)
 	}
+	if err := d.stocked(ctx); err != nil {
+		return err
+	}
 	if err := d.play(ctx); err != nil {
 		return err
 	}
@@ -245,6 +248,37 @@ func (d *day) live(ctx context.Context) error {
 		return fmt.Errorf("%d of %d levels: %w", report.Levels.Different, report.Levels.Compared, ErrDifferences)
 	}
 	return nil
+}
+
+// stocked waits until every shop was told of its opening stock: before, shoppers find empty shelves, and a short day on a slow
+// machine would pass without an order.
+func (d *day) stocked(ctx context.Context) error {
+	tick := time.NewTicker(markEvery)
+	defer tick.Stop()
+	for _, s := range d.shops {
+		for !shows(s.shelf) {
+			if err := d.marks(ctx); err != nil {
+				return err
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return nil // the day is cut short
+			}
+		}
+	}
+	return nil
+}
+
+// shows reports whether the shop offers at least one item in two.
+func shows(shelf *channelsim.Shelf) bool {
+	places, offered := shelf.Places(), 0
+	for _, p := range places {
+		if level, _ := shelf.Level(p); level > 0 {
+			offered++
+		}
+	}
+	return 2*offered > len(places)
 }
 
 // rest waits until nothing is under way any more: what was sent is folded, every channel is told, and the history has it. A push
