@@ -76,6 +76,15 @@ type Traits struct {
 	RequestsPerSecond int
 	Burst             int
 	Timeout           time.Duration // of one request, from the fence on
+	Bulk              Bulk          // the zero value: it has no other way for many rows
+}
+
+// A Bulk is a channel's own way for many rows, which takes its time: one is under way at once, beside the ordinary requests, and
+// only decreases and raises go by it, never a sell-out.
+type Bulk struct {
+	From    int           // so many rows that wait make a bulk, > BatchRows; 0: there is none
+	Rows    int           // rows of one bulk, ≥ From
+	Timeout time.Duration // of one, from the fence on
 }
 
 // A Connector speaks one channel's protocol. It is safe for concurrent use, keeps nothing that is not in its configuration, and

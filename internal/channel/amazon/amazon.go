@@ -1,5 +1,6 @@
 // Package amazon speaks Amazon's Selling Partner API: the quantity that a seller ships is set with patchListingsItem (Listings Items
-// 2021-08-01) and read with getListingsItem and searchListingsItems, for one seller in one marketplace.
+// 2021-08-01), or, of many listings, with a feed (Feeds 2021-06-30), and read with getListingsItem and searchListingsItems, for one
+// seller in one marketplace.
 //
 // What is ACCEPTED is applied minutes later, or never, and nothing says which: every accepted row is pending until it cannot land any
 // more, and is then read again. There is no condition and no idempotency key. What Amazon itself ships (FBA) is never set: a patch
@@ -26,15 +27,23 @@ import (
 // Vendor is the channel's vendor in the catalogue.
 const Vendor = "amazon"
 
-// Where tokens are asked for, below Login with Amazon's URL, and the listings, below the region's.
+// Where tokens are asked for, below Login with Amazon's URL, and the operations, below the region's.
 const (
-	TokenURL     = "https://api.amazon.com"
-	TokenPath    = "/auth/o2/token"
-	ListingsPath = "/listings/2021-08-01/items/"
+	TokenURL      = "https://api.amazon.com"
+	TokenPath     = "/auth/o2/token"
+	ListingsPath  = "/listings/2021-08-01/items/"
+	DocumentsPath = "/feeds/2021-06-30/documents"
+	FeedsPath     = "/feeds/2021-06-30/feeds"
 )
 
-// batchRows bounds how long a request takes: one search, and 20 patches at five a second.
-const batchRows = 20
+// batchRows bounds how long a request takes: one search, and 20 patches at five a second. From bulkFrom rows on a feed is sooner done
+// than patches are; bulkRows bounds how long it takes to read them first, and bulkTimeout how long a feed is waited for.
+const (
+	batchRows   = 20
+	bulkFrom    = 200
+	bulkRows    = 2000
+	bulkTimeout = 5 * time.Minute
+)
 
 // settle and readLag are assumptions: Amazon applies "within minutes", and does not say how old is what it tells.
 const (
@@ -50,7 +59,8 @@ type Connector struct {
 	seller, marketplace string
 	timeout             time.Duration
 	// The usage plan of each operation, which has a bucket of its own.
-	patches, gets, searches plan
+	patches, gets, searches                     plan
+	documents, feeds, feedStates, feedDocuments plan
 
 	mu     sync.Mutex
 	checks map[string]time.Time // when a listing was last seen to be shipped by the seller, guarded by mu
@@ -89,6 +99,7 @@ func New(e channel.Endpoint, now func() time.Time) (*Connector, error) {
 		client: client, now: now, seller: e.Seller, marketplace: e.Marketplace, timeout: e.Timeout, checks: map[string]time.Time{},
 		tokens:  newTokens(to, client, e, now),
 		patches: newPlan(5, 5), gets: newPlan(5, 10), searches: newPlan(5, 5),
+		documents: newPlan(0.5, 15), feeds: newPlan(0.0083, 15), feedStates: newPlan(2, 15), feedDocuments: newPlan(0.0222, 10),
 	}
 	if c.timeout <= 0 {
 		c.timeout = time.Minute
@@ -100,6 +111,7 @@ func New(e channel.Endpoint, now func() time.Time) (*Connector, error) {
 func (c *Connector) Traits() publisher.Traits {
 	return publisher.Traits{
 		Access: dispatch.Readable, BatchRows: batchRows, ReadLag: readLag, Settle: settle, RequestsPerSecond: 5, Burst: 5, Timeout: c.timeout,
+		Bulk: publisher.Bulk{From: bulkFrom, Rows: bulkRows, Timeout: max(bulkTimeout, c.timeout)},
 	}
 }
 
