@@ -118,12 +118,15 @@ func (c *Connector) Traits() publisher.Traits {
 // A plan is the usage plan of one operation for this account.
 type plan struct{ limit *rate.Limiter }
 
-func newPlan(perSecond rate.Limit, burst int) plan { return plan{rate.NewLimiter(perSecond, burst)} }
+// spare is the part of a plan that is used: calls that leave at its very rate arrive above it now and then.
+const spare = 0.9
+
+func newPlan(perSecond rate.Limit, burst int) plan { return plan{rate.NewLimiter(perSecond*spare, burst)} }
 
 // heed takes in the rate that an answer tells, which not every one does.
 func (p plan) heed(h http.Header) {
-	if perSecond, ok := rateOf(h.Get("X-Amzn-Ratelimit-Limit")); ok && perSecond != p.limit.Limit() {
-		p.limit.SetLimit(perSecond)
+	if perSecond, ok := rateOf(h.Get("X-Amzn-Ratelimit-Limit")); ok && perSecond*spare != p.limit.Limit() {
+		p.limit.SetLimit(perSecond * spare)
 	}
 }
 
