@@ -17,7 +17,7 @@ import (
 // bulkPatches is how many rows of a bulk are patched where no feed can be made at the time: what a minute allows.
 const bulkPatches = 300
 
-// feedEnd is how long before a request's deadline a feed is not waited for any more, pollFirst and pollLast bound the pause between
+// feedEnd is how long before a request's deadline a feed is not waited for any more, at most a quarter of the time; pollFirst and pollLast bound the pause between
 // two looks at it.
 const (
 	feedEnd   = 15 * time.Second
@@ -137,11 +137,11 @@ func (c *Connector) createFeed(ctx context.Context, rows []publisher.Row, order 
 // awaitFeed looks at the feed until it has ended or the request's time has, and then cancels it if it has not begun.
 func (c *Connector) awaitFeed(ctx context.Context, id string) (feedState, error) {
 	path := FeedsPath + "/" + url.PathEscape(id)
-	end := time.Now().Add(bulkTimeout)
+	left := bulkTimeout
 	if at, ok := ctx.Deadline(); ok {
-		end = at
+		left = time.Until(at)
 	}
-	end = end.Add(-feedEnd)
+	end := time.Now().Add(left - min(feedEnd, left/4))
 	state := feedState{Status: "IN_QUEUE"}
 	for pause := pollFirst; ; pause = min(2*pause, pollLast) {
 		if state = c.lookAtFeed(ctx, path, state); state.ended() || ctx.Err() != nil {

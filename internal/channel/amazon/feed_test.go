@@ -82,12 +82,12 @@ func TestAFeedThatIsNotDoneInTime(t *testing.T) {
 		takes time.Duration
 		want  publisher.Outcome
 		after stock.Quantity
-	}{"it waits": {time.Hour, publisher.RowUnsent, 5}, "it is at it": {400 * time.Millisecond, publisher.RowPending, 107}} {
+	}{"it waits": {time.Hour, publisher.RowUnsent, 5}, "it is at it": {500 * time.Millisecond, publisher.RowPending, 107}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sim, c, _ := start(t, simulated.Options{Unlimited: true, FeedTakes: tt.takes})
 			rows := bulk(t, sim, c.Read, 30)
-			ctx, cancel := context.WithTimeout(t.Context(), 16*time.Second) // of which 15 are kept for the end
+			ctx, cancel := context.WithTimeout(t.Context(), 1200*time.Millisecond) // of which a quarter is kept for the end
 			defer cancel()
 			reply, err := c.Set(ctx, "k", rows)
 			if err != nil {
