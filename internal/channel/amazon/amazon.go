@@ -1,6 +1,6 @@
 // Package amazon speaks Amazon's Selling Partner API: the quantity that a seller ships is set with patchListingsItem (Listings Items
 // 2021-08-01), or, of many listings, with a feed (Feeds 2021-06-30), and read with getListingsItem and searchListingsItems, for one
-// seller in one marketplace.
+// seller in one marketplace. Its orders are read by when they changed (Orders 2026-01-01).
 //
 // What is ACCEPTED is applied minutes later, or never, and nothing says which: every accepted row is pending until it cannot land any
 // more, and is then read again. There is no condition and no idempotency key. What Amazon itself ships (FBA) is never set: a patch
@@ -51,7 +51,8 @@ const (
 	readLag = time.Minute
 )
 
-// A Connector speaks for one seller in one marketplace. It implements [publisher.Connector].
+// A Connector speaks for one seller in one marketplace. It implements [publisher.Connector], [publisher.OrderSource] and
+// [publisher.OrderFetcher].
 type Connector struct {
 	client              *channel.Client
 	tokens              *tokens
@@ -61,6 +62,7 @@ type Connector struct {
 	// The usage plan of each operation, which has a bucket of its own.
 	patches, gets, searches                     plan
 	documents, feeds, feedStates, feedDocuments plan
+	orderSearches, orderGets                    plan
 
 	mu     sync.Mutex
 	checks map[string]time.Time // when a listing was last seen to be shipped by the seller, guarded by mu
@@ -100,6 +102,7 @@ func New(e channel.Endpoint, now func() time.Time) (*Connector, error) {
 		tokens:  newTokens(to, client, e, now),
 		patches: newPlan(5, 5), gets: newPlan(5, 10), searches: newPlan(5, 5),
 		documents: newPlan(0.5, 15), feeds: newPlan(0.0083, 15), feedStates: newPlan(2, 15), feedDocuments: newPlan(0.0222, 10),
+		orderSearches: newPlan(0.0056, 20), orderGets: newPlan(0.5, 30),
 	}
 	if c.timeout <= 0 {
 		c.timeout = time.Minute
@@ -111,6 +114,7 @@ func New(e channel.Endpoint, now func() time.Time) (*Connector, error) {
 func (c *Connector) Traits() publisher.Traits {
 	return publisher.Traits{
 		Access: dispatch.Readable, BatchRows: batchRows, ReadLag: readLag, Settle: settle, RequestsPerSecond: 5, Burst: 5, Timeout: c.timeout,
+		OrdersEvery: ordersEvery, VisibilityLag: visibilityLag, ItemsAreSKUs: true,
 		Bulk: publisher.Bulk{From: bulkFrom, Rows: bulkRows, Timeout: max(bulkTimeout, c.timeout)},
 	}
 }
@@ -121,7 +125,9 @@ type plan struct{ limit *rate.Limiter }
 // spare is the part of a plan that is used: calls that leave at its very rate arrive above it now and then.
 const spare = 0.9
 
-func newPlan(perSecond rate.Limit, burst int) plan { return plan{rate.NewLimiter(perSecond*spare, burst)} }
+func newPlan(perSecond rate.Limit, burst int) plan {
+	return plan{rate.NewLimiter(perSecond*spare, burst)}
+}
 
 // heed takes in the rate that an answer tells, which not every one does.
 func (p plan) heed(h http.Header) {

@@ -1,5 +1,5 @@
 // Package amazon simulates a seller's account behind Amazon's Selling Partner API, as far as channel/amazon speaks it: access tokens that
-// are exchanged and end, listings whose quantity is patched and read, and feeds that are processed in their own time. It checks requests as the real one does, throttles each
+// are exchanged and end, listings whose quantity is patched and read, feeds that are processed in their own time, and orders. It checks requests as the real one does, throttles each
 // operation by its usage plan in the real one's dress, and applies what it has accepted later, in another order, or never.
 //
 // Paths, statuses, codes and figures are facts of the published models; the words in between are ours.
@@ -31,6 +31,10 @@ type Options struct {
 	// done a part of what they say.
 	FeedTakes time.Duration
 	FeedFatal int
+	// PaysAfter is how long an order is pending. OrdersEnd is how long ago ends what is told of orders, OrdersPerPage how many a page has
+	// at most; 0: two minutes, and a hundred.
+	PaysAfter, OrdersEnd time.Duration
+	OrdersPerPage        int
 	// TokenFor is how long an access token lasts; 0: an hour.
 	TokenFor time.Duration
 	// Unlimited lifts the usage plans.
@@ -55,6 +59,7 @@ type Shop struct {
 
 	documents map[string]*document // guarded by mu
 	feeds     []*feed              // in the order in which they were made, guarded by mu
+	orders    []*Order             // likewise, guarded by mu
 }
 
 // An accepted patch is applied at the moment due, unless it is lost.
@@ -76,12 +81,19 @@ func New(name string, c Credentials, seed uint64, faults channelsim.Faults, o Op
 	if o.TokenFor <= 0 {
 		o.TokenFor = time.Hour
 	}
+	if o.OrdersEnd <= 0 {
+		o.OrdersEnd = ordersEnd
+	}
+	if o.OrdersPerPage <= 0 {
+		o.OrdersPerPage = 100
+	}
 	s := &Shop{
 		Shelf: channelsim.NewShelf(name, seed, faults), credentials: c, options: o, mux: http.NewServeMux(), random: rand.New(rand.NewPCG(seed, 11)),
 		networks: map[string]string{}, leads: map[string]int{}, issued: map[string]time.Time{},
 		buckets: map[string]*bucket{
 			"patch": {perSecond: 5, most: 5}, "get": {perSecond: 5, most: 10}, "search": {perSecond: 5, most: 5},
 			"createFeedDocument": {perSecond: 0.5, most: 15}, "createFeed": {perSecond: 0.0083, most: 15}, "getFeed": {perSecond: 2, most: 15},
+			"searchOrders": {perSecond: 0.0056, most: 20}, "getOrder": {perSecond: 0.5, most: 30},
 			"cancelFeed": {perSecond: 2, most: 15}, "getFeedDocument": {perSecond: 0.0222, most: 10},
 		},
 		documents: map[string]*document{},
@@ -98,6 +110,8 @@ func New(name string, c Credentials, seed uint64, faults channelsim.Faults, o Op
 	s.mux.HandleFunc("POST /feeds/2021-06-30/feeds", s.operation("createFeed", s.createFeed))
 	s.mux.HandleFunc("GET /feeds/2021-06-30/feeds/{id}", s.operation("getFeed", s.getFeed))
 	s.mux.HandleFunc("DELETE /feeds/2021-06-30/feeds/{id}", s.operation("cancelFeed", s.cancelFeed))
+	s.mux.HandleFunc("GET /orders/2026-01-01/orders", s.operation("searchOrders", s.searchOrders))
+	s.mux.HandleFunc("GET /orders/2026-01-01/orders/{id}", s.operation("getOrder", s.getOrder))
 	s.mux.HandleFunc("PUT /documents/{id}", s.upload)
 	s.mux.HandleFunc("GET /documents/{id}", s.download)
 	return s
@@ -165,6 +179,7 @@ func (s *Shop) Apply(now time.Time) {
 }
 
 func (s *Shop) apply(now time.Time) {
+	s.pay(now)
 	for _, f := range s.feeds {
 		s.process(f, now)
 	}
