@@ -54,6 +54,10 @@ test-386: ## The engine's scenarios and recorded journals as a 32-bit program: t
 test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
 	bin/testservers go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
 
+.PHONY: test-cluster
+test-cluster: ## The store on a Redis Cluster of three nodes, one of its slots moved meanwhile; needs redis-server
+	go test -tags integration,cluster -count=1 -run 'OnCluster|SlotMoves' -v ./internal/redisstore
+
 # Its servers are its own, since it kills them: SHELFWIRE_CHAOS_KAFKA is the folder of Kafka's jars; java and redis-server are those of
 # the PATH, or SHELFWIRE_CHAOS_JAVA and SHELFWIRE_CHAOS_REDIS.
 .PHONY: chaos
@@ -73,6 +77,7 @@ vet: ## go vet, with and without the integration tests
 	go vet -tags integration ./...
 	go vet -tags synctests ./internal/simulation
 	go vet -tags integration,chaos ./internal/simtest
+	go vet -tags integration,cluster ./internal/redisstore
 	go -C tools/testservers vet .
 
 .PHONY: fmt

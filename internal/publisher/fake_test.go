@@ -490,6 +490,7 @@ type bench struct {
 	cfg      publisher.Config
 	version  stock.Version
 	stage    *publisher.Stage
+	stop     func() error // of the newest stage
 	looks    atomic.Int64 // how often the stage and the test looked at the clock
 }
 
@@ -537,6 +538,7 @@ func (b *bench) work() (stop func() error) {
 		}
 		return err
 	}
+	b.stop = stop
 	b.t.Cleanup(func() { _ = stop() })
 	return stop
 }
