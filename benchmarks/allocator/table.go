@@ -35,8 +35,8 @@ partition. Seconds are this machine's; compare ratios only.
   catalogue and first receipts are folded before it is measured.
 - Bare copy: one client that reads the records and writes the same bytes.
 - Kafka Streams 4.1.1: exactly_once_v2, RocksDB with its changelog, one thread, commits every %v, a cache that holds every row,
-  batches of 256 KiB with lz4. Its input has the SKU as key, so it needs no repartition topic. Counted from when it has its partition
-  until everything is committed; its counts were compared with what was written.
+  batches of 256 KiB with lz4. Its input has the SKU as key, so it needs no repartition topic. The first fifth, in
+  which the Java machine warms up, is not counted; its counts were compared with what was written.
 - Naive consumer: HINCRBY and a synchronous produce per record.
 
 Where the allocator's processor time goes, by a profile of one more fold (without Redis and Kafka themselves):
