@@ -195,7 +195,7 @@ func (v *verification) committed(key recordKey, version stock.Version, tail bool
 		return !tail
 	}
 	p := v.partitions[journal]
-	return version.Offset() >= p.base.Offset && version.Offset() < p.after.Offset
+	return version >= stock.VersionAt(p.after.Generation, p.base.Offset) && version < stock.VersionAt(p.after.Generation, p.after.Offset)
 }
 
 func compareRecordKeys(a, b recordKey) int {
