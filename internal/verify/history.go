@@ -114,7 +114,9 @@ func (v *verification) awaitHistory(ctx context.Context) error {
 		}
 	}
 	for _, p := range v.partitions {
-		wanted[stream.Partition{Topic: stream.Journal, ID: p.id}.OfGeneration(p.after.Generation)] = p.after.Offset
+		if p.after.Offset > stream.FirstOffset(p.after.Generation) {
+			wanted[stream.Partition{Topic: stream.Journal, ID: p.id}.OfGeneration(p.after.Generation)] = p.after.Offset
+		}
 	}
 	tick := time.NewTicker(historyPoll)
 	defer tick.Stop()
