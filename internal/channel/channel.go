@@ -153,12 +153,14 @@ func (c *Client) Post(ctx context.Context, path string, header http.Header, body
 // Exchange sends a request to the path below the endpoint's URL and returns the answer, whatever its status. Every error is a
 // [*publisher.RequestError].
 func (c *Client) Exchange(ctx context.Context, method, path string, header http.Header, body []byte) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, http.NoBody)
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
 	req.Header = header
-	req.GetBody = nil // without it the transport cannot send the body again by itself
+	if len(body) > 0 { // without a GetBody the transport cannot send it again by itself
+		req.Body, req.ContentLength, req.GetBody = &timely{ctx, bytes.NewReader(body)}, int64(len(body)), nil
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, failed(err)
@@ -173,6 +175,22 @@ func (c *Client) Exchange(ctx context.Context, method, path string, header http.
 	}
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }
+
+// A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
+// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
+type timely struct {
+	ctx    context.Context
+	reader *bytes.Reader
+}
+
+func (b *timely) Read(p []byte) (int, error) {
+	if at, ok := b.ctx.Deadline(); ok && !time.Now().Before(at) {
+		return 0, context.DeadlineExceeded
+	}
+	return b.reader.Read(p)
+}
+
+func (b *timely) Close() error { return nil }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
 func (c *Client) Reason(said string) string { return shorten(c.secrets.Load().Replace(said)) }
