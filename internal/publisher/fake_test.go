@@ -235,14 +235,14 @@ func (m *memory) partition(id int32) *memoryPartition {
 	return m.partitions[id]
 }
 
-func (m *memory) Take(ctx context.Context, partition int32) (publisher.Told, error) {
+func (m *memory) Take(ctx context.Context, partition int32, least int64) (publisher.Told, error) {
 	if err := ctx.Err(); err != nil {
 		return publisher.Told{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.partition(partition)
-	p.sequence++
+	p.sequence = max(p.sequence+1, least)
 	told := publisher.Told{Sequence: p.sequence, ToldPosition: p.position}
 	for key, value := range p.rows {
 		told.Rows = append(told.Rows, publisher.ToldRow{Channel: key[0], Listing: key[1], Value: slices.Clone(value)})

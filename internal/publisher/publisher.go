@@ -142,7 +142,7 @@ func (s *Stage) take(ctx context.Context, a stream.Assignment) (*owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	told, err := s.deps.Told.Take(ctx, p.ID)
+	told, err := s.deps.Told.Take(ctx, p.ID, int64(s.now()))
 	if err != nil {
 		return nil, fmt.Errorf("take the told state: %w", err)
 	}

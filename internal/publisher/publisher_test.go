@@ -627,7 +627,7 @@ func TestFencedOwnerSendsNothing(t *testing.T) {
 				return nil
 			}
 			taken = true
-			_, err := store.Take(t.Context(), 3) // somebody else
+			_, err := store.Take(t.Context(), 3, 0) // somebody else
 			if n, said := len(m.sets()), b.said.count(); n != 0 || said != 0 {
 				t.Errorf("%d requests and %d communications before the fence, want none", n, said)
 			}
@@ -663,7 +663,7 @@ func TestFencedOwnerAsksTheGroup(t *testing.T) {
 		unknown := errors.New("unknown member")
 		b.refused.Store(&unknown)
 		store := b.told.(*memory)
-		next, err := store.Take(t.Context(), 3) // another process
+		next, err := store.Take(t.Context(), 3, 0) // another process
 		if err != nil {
 			t.Fatal(err)
 		}
