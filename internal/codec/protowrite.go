@@ -9,13 +9,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// What is written of nearly every field is a tag of one byte and a number or length of one byte: one append each.
-
-func (c *coder) putTag(num protowire.Number, typ protowire.Type) {
-	c.out = binary.AppendUvarint(c.out, protowire.EncodeTag(num, typ))
-}
-
-// putPair writes a tag and the number or length that follows it.
+// putPair writes a tag and the number or length that follows it, most often one byte each.
 func (c *coder) putPair(num protowire.Number, typ protowire.Type, v uint64) {
 	tag := protowire.EncodeTag(num, typ)
 	if tag < 0x80 && v < 0x80 {
