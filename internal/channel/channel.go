@@ -169,12 +169,14 @@ func (c *Client) Document(ctx context.Context, method, address string, header ht
 }
 
 func (c *Client) send(ctx context.Context, method, address string, header http.Header, body []byte, most int64) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
 	req.Header = header
-	req.GetBody = nil // without it the transport cannot send the body again by itself
+	if len(body) > 0 { // without a GetBody the transport cannot send it again by itself
+		req.Body, req.ContentLength, req.GetBody = &timely{ctx, bytes.NewReader(body)}, int64(len(body)), nil
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, failed(err)
@@ -189,6 +191,22 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 	}
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }
+
+// A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
+// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
+type timely struct {
+	ctx    context.Context
+	reader *bytes.Reader
+}
+
+func (b *timely) Read(p []byte) (int, error) {
+	if at, ok := b.ctx.Deadline(); ok && !time.Now().Before(at) {
+		return 0, context.DeadlineExceeded
+	}
+	return b.reader.Read(p)
+}
+
+func (b *timely) Close() error { return nil }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
 func (c *Client) Reason(said string) string { return shorten(c.secrets.Load().Replace(said)) }

@@ -145,6 +145,77 @@ func (c *channel) pollOrders(now stock.Instant) (r *request, at stock.Instant) {
 	return &request{channel: c, source: source, poll: f.poll, deadline: now.Add(c.traits.Timeout).Time(), startedAt: now}, 0
 }
 
+// orderFetcher returns the channel's source of single orders, ok false where there is none.
+func (c *channel) orderFetcher() (source OrderFetcher, ok bool) {
+	if c.connector == nil || !c.state.Channel.Flows.Orders {
+		return nil, false
+	}
+	source, ok = c.connector.(OrderFetcher)
+	return source, ok
+}
+
+// fetchOrders begins to read the next order that somebody asked for, if there is one, and returns the request, or when it can.
+func (c *channel) fetchOrders(now stock.Instant) (r *request, at stock.Instant) {
+	for _, asked := range c.commands {
+		if asked.Kind != record.CommandFetch || !asked.orderly || asked.begun {
+			continue
+		}
+		source, ok := c.orderFetcher()
+		if !ok {
+			asked.orderly, asked.done.Reason = false, "the channel's orders cannot be read any more"
+			continue
+		}
+		if c.pausedUntil > now {
+			return nil, c.pausedUntil
+		}
+		if at, ok := c.budget.take(kindRead, now); !ok {
+			return nil, at
+		}
+		asked.begun = true
+		return &request{channel: c, fetcher: source, fetch: asked, deadline: now.Add(c.traits.Timeout).Time(), startedAt: now}, 0
+	}
+	return nil, 0
+}
+
+// heardOrder takes in an order that somebody asked for. A failure is theirs to try again.
+func (o *owner) heardOrder(ctx context.Context, a answer, now stock.Instant) error {
+	c, asked := a.request.channel, a.request.fetch
+	asked.orderly = false
+	if a.err != nil {
+		failed := asRequestError(a.err)
+		if failed.Class != Throttled || !failed.Apart {
+			c.fail(kindRead, now, failed)
+		}
+		o.stage.metrics.outcome(c, "orders", failed.Class)
+		asked.done.Reason = failed.Error()
+		return nil
+	}
+	c.succeed(kindRead, now, a.orders.Allowance)
+	o.stage.metrics.outcome(c, "orders", OK)
+	if len(a.orders.Orders) == 0 {
+		asked.done.Reason = fmt.Sprintf("the channel has no order %q", asked.OrderID)
+		return nil
+	}
+	c.own(a.orders.Orders)
+	messages := make([]stream.Message, 0, len(a.orders.Orders))
+	for i := range a.orders.Orders {
+		a.orders.Orders[i].ReadAt = a.request.startedAt
+		messages = append(messages, c.orderEvent(&record.Event{Order: &a.orders.Orders[i]}))
+	}
+	if err := o.stage.deps.Outputs.Produce(ctx, messages); err != nil {
+		return fmt.Errorf("write order %s of channel %s: %w", asked.OrderID, c.key, err)
+	}
+	asked.done.Count = 1
+	return nil
+}
+
+// orderEvent makes a message of an order or a mark, into the partition of all of the channel's.
+func (c *channel) orderEvent(e *record.Event) stream.Message {
+	return stream.Message{
+		Topic: stream.Orders, Partition: stream.Any, Key: []byte(c.pool), Value: codec.AppendEvent(nil, e), ContentType: stream.ContentTypeProtobuf,
+	}
+}
+
 // heardOrders takes in a page of orders: they are written to the input topic, and after the last page a mark that nothing older is
 // missing, in the same partition. What is read twice changes nothing there.
 func (o *owner) heardOrders(ctx context.Context, a answer, now stock.Instant) error {
@@ -164,11 +235,7 @@ func (o *owner) heardOrders(ctx context.Context, a answer, now stock.Instant) er
 	c.succeed(kindOrders, now, a.orders.Allowance)
 	o.stage.metrics.outcome(c, "orders", OK)
 	var messages []stream.Message
-	add := func(e *record.Event) {
-		messages = append(messages, stream.Message{
-			Topic: stream.Orders, Partition: stream.Any, Key: []byte(c.pool), Value: codec.AppendEvent(nil, e), ContentType: stream.ContentTypeProtobuf,
-		})
-	}
+	add := func(e *record.Event) { messages = append(messages, c.orderEvent(e)) }
 	c.own(a.orders.Orders)
 	for i := range a.orders.Orders {
 		order := &a.orders.Orders[i]

@@ -24,6 +24,8 @@ type request struct {
 	items     []Item             // of a read
 	counters  []dispatch.Listing // of a read: the ledgers as of when it left
 	poll      *poll              // of orders
+	fetcher   OrderFetcher       // of one order: as for connector
+	fetch     *running           // who asked for it
 	bulk      bool               // it has a slot of its own
 	deadline  time.Time
 	startedAt stock.Instant
@@ -50,6 +52,10 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 	var starting []*request
 	for _, c := range o.channels {
 		r, at := c.pollOrders(now)
+		if earlier(at); r != nil {
+			starting = append(starting, r)
+		}
+		r, at = c.fetchOrders(now)
 		if earlier(at); r != nil {
 			starting = append(starting, r)
 		}
@@ -346,6 +352,10 @@ func (r *request) do(ctx context.Context) answer {
 		a.orders, a.err = r.source.Orders(ctx, r.poll.since, r.poll.until, r.poll.page)
 		return a
 	}
+	if r.fetch != nil {
+		a.orders.Orders, a.err = r.fetcher.Order(ctx, r.fetch.OrderID)
+		return a
+	}
 	if r.items != nil {
 		a.reading, a.err = r.connector.Read(ctx, r.items)
 		if n := len(a.reading.Levels); a.err == nil && n != len(r.items) {
@@ -372,6 +382,9 @@ func (o *owner) hear(ctx context.Context, a answer) error {
 			return err
 		}
 		return o.save(ctx)
+	}
+	if a.request.fetch != nil {
+		return o.heardOrder(ctx, a, now)
 	}
 	if a.request.bulk {
 		c.bulk = false

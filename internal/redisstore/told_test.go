@@ -53,7 +53,7 @@ func TestToldOnSpoiltKeys(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			server := miniredis.RunT(t)
 			s := open(t, server.Addr(), "sw:").Told()
-			told, err := s.Take(t.Context(), 1)
+			told, err := s.Take(t.Context(), 1, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestToldOnSpoiltKeys(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, server.Addr(), "sw:").Told()
 	server.HSet("sw:{o1}:meta", "topic", "t", "offset", "seven")
-	if _, err := s.Take(t.Context(), 1); !errors.Is(err, stream.ErrStop) {
+	if _, err := s.Take(t.Context(), 1, 0); !errors.Is(err, stream.ErrStop) {
 		t.Errorf("Take() of a position that is no number = %v, want an alarm", err)
 	}
 }

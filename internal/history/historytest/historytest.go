@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"every field comes back":        testFields,
 		"questions":                     testQuestions,
 		"failures":                      testFailures,
+		"a former owner speaks late":    testLate,
 		"pages":                         testPages,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
