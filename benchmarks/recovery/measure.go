@@ -74,7 +74,7 @@ func (a *allocator) kill() error {
 	if err := a.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	_ = <-a.ended // that it was killed
+	<-a.ended //nolint:errcheck // it says that it was killed
 	return nil
 }
 
