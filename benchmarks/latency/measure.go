@@ -40,11 +40,15 @@ type measurement struct {
 
 // measureAll makes the rounds, each subject in turn, and prints them.
 func measureAll(ctx context.Context, brokers []string, o options, subjects []*subject, out io.Writer) error {
+	defer func() {
+		for _, s := range subjects {
+			s.close()
+		}
+	}()
 	for _, s := range subjects {
 		if err := s.connect(brokers); err != nil {
 			return err
 		}
-		defer s.close()
 	}
 	for range o.rounds {
 		for _, s := range subjects {

@@ -75,7 +75,7 @@ func (a *allocator) kill() error {
 	if err := a.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	<-a.ended
+	_ = <-a.ended // that it was killed
 	return nil
 }
 

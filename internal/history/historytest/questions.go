@@ -54,7 +54,7 @@ func testFields(t *testing.T, s Store) {
 	tick := movement(5)
 	tick.Journal.Event, tick.Journal.Origin = record.Event{Tick: &record.Tick{Pool: "acme"}}, record.Origin{Previous: -1}
 	give(t, s, stream.Journal, 0, movement(3), order, tick)
-	same(t, "entries", must(s.CountJournal(ctx, 0, 6))(t), int64(3))
+	same(t, "entries", must(s.CountJournal(ctx, 0, 0, 6))(t), int64(3))
 	give(t, s, stream.Offers, 0, history.Row{Offset: 0, Time: at(1), Offer: &record.OfferRecord{Mark: &record.ChannelMark{
 		Pool: "acme", Channel: "shop", Account: "acme/shop", OrdersUntil: at(7), Version: 11,
 	}}})
