@@ -161,5 +161,10 @@ func (s *Stage) own(ctx context.Context, a stream.Assignment, healthy func()) er
 		return err
 	}
 	defer commands.Close()
-	return o.run(ctx, reader, commands, healthy)
+	notices, err := o.openShipments(ctx)
+	if err != nil {
+		return err
+	}
+	defer notices.Close()
+	return o.run(ctx, reader, commands, notices, healthy)
 }
