@@ -60,6 +60,13 @@ CREATE TABLE communications (
     offer_version INTEGER NOT NULL, quantity INTEGER NOT NULL, level INTEGER, replied_at INTEGER NOT NULL, value BLOB NOT NULL,
     PRIMARY KEY (pool, channel, sku, location, partition, offset)
 );
+-- What channels were told of despatches. failed: 1 where the channel has not taken it.
+CREATE TABLE confirmations (
+    pool TEXT NOT NULL, channel TEXT NOT NULL, order_id TEXT NOT NULL, fulfilment_id TEXT NOT NULL, version INTEGER NOT NULL,
+    partition INTEGER NOT NULL, offset INTEGER NOT NULL, recorded_at INTEGER NOT NULL, outcome INTEGER NOT NULL, failed INTEGER NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (pool, channel, order_id, fulfilment_id, version, partition, offset)
+);
+CREATE INDEX confirmations_failed ON confirmations (pool, recorded_at) WHERE failed;
 CREATE INDEX communications_told ON communications (pool, channel, sku, location, partition, offset) WHERE told;
 CREATE INDEX communications_observed ON communications (pool, channel, sku, location, partition, offset) WHERE observed;
 CREATE INDEX communications_outcome ON communications (pool, channel, sku, location, partition, offset) WHERE outcome;

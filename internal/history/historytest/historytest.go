@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"every field comes back":        testFields,
 		"questions":                     testQuestions,
 		"failures":                      testFailures,
+		"failed despatches":             testFailedDespatches,
 		"pages":                         testPages,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
