@@ -36,6 +36,8 @@ type Endpoint struct {
 	Timeout time.Duration // of one request; 0: the connector's own
 	// AllowPrivate lets the URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool
+	// Dial connects to the channel, whatever the address; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // maxReplyBytes bounds how much of an answer is read, maxReasonBytes how much of one is kept.
@@ -64,12 +66,15 @@ func NewClient(e Endpoint) (*Client, error) {
 		// Looked at when the address is dialled, so that no name can change its mind in between.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
 	}
+	if e.Dial == nil {
+		e.Dial = dialer.DialContext
+	}
 	hidden := append([]string{e.Token}, e.Secrets...)
 	c := &Client{
 		base: strings.TrimRight(e.URL, "/"),
 		http: &http.Client{
 			Transport: &http.Transport{
-				DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+				DialContext: e.Dial, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 				TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
