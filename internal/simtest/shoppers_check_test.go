@@ -174,7 +174,7 @@ func (d *day) checkListing(front *front, n int, offers offered, own []ownChange,
 			}
 			f.over[front.access]++
 			f.units[front.access] += over
-			d.checkListed(a, &c, offers.all[at], shown)
+			d.checkListed(a, &c, offers.all[at], own, shown)
 			// What no rule can avoid there.
 			unavoidable := edited
 			switch front.access {
@@ -191,10 +191,10 @@ func (d *day) checkListing(front *front, n int, offers offered, own []ownChange,
 	}
 }
 
-// checkListed holds a level that was too high against what the audit shows of it: that it was, from the reply on and by as much at
-// least, unless enough has come by then, or that nobody knows what came of it.
-func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offer, shown []stretch) {
-	last := &a.said[len(a.said)-1]
+// checkListed holds a level that was too high against what the audit shows of it: that it was, from the reply on and by as much,
+// unless enough has come by then, or that nobody knows what came of it.
+func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offer, own []ownChange, shown []stretch) {
+	sent, last := &a.said[0], &a.said[len(a.said)-1]
 	if last.State != record.Acknowledged {
 		return
 	}
@@ -208,8 +208,15 @@ func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offe
 	if over <= 0 {
 		return
 	}
+	// What happened while the request was under way may have come before the set as well as after it.
+	between := stock.Quantity(0)
+	for _, o := range own {
+		if o.at >= sent.AttemptedAt && o.at < last.RepliedAt {
+			between += max(o.units, -o.units)
+		}
+	}
 	if !slices.ContainsFunc(shown, func(s stretch) bool {
-		return s.since <= last.RepliedAt && (s.until == 0 || s.until > last.RepliedAt) && s.units >= over
+		return s.since <= last.RepliedAt && (s.until == 0 || s.until > last.RepliedAt) && s.units >= over && s.units <= over+between
 	}) {
 		d.t.Errorf("%v was set to %d, %d too high, at %d; the audit shows %v", a.listed, c.After, over, last.RepliedAt, shown)
 	}
