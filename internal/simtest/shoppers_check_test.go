@@ -208,16 +208,17 @@ func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offe
 	if over <= 0 {
 		return
 	}
-	// What happened while the request was under way may have come before the set as well as after it.
-	between := stock.Quantity(0)
+	// What happened while the request was under way may have come before the set as well as after it; some channels tell it to the
+	// second.
+	var sold, back stock.Quantity
 	for _, o := range own {
-		if o.at >= sent.AttemptedAt && o.at < last.RepliedAt {
-			between += max(o.units, -o.units)
+		if o.at >= stock.InstantOf(sent.AttemptedAt.Time().Truncate(time.Second)) && o.at < last.RepliedAt {
+			sold, back = sold+max(0, o.units), back+max(0, -o.units)
 		}
 	}
 	if !slices.ContainsFunc(shown, func(s stretch) bool {
-		return s.since <= last.RepliedAt && (s.until == 0 || s.until > last.RepliedAt) && s.units >= over && s.units <= over+between
-	}) {
+		return s.since <= last.RepliedAt && (s.until == 0 || s.until > last.RepliedAt) && s.units >= over-back && s.units <= over+sold
+	}) && over > back {
 		d.t.Errorf("%v was set to %d, %d too high, at %d; the audit shows %v", a.listed, c.After, over, last.RepliedAt, shown)
 	}
 }

@@ -71,6 +71,11 @@ func number(name string, otherwise uint64) uint64 {
 }
 
 func shoppersDay(t *testing.T, seed uint64) findings {
+	return live(t, seed).check()
+}
+
+// live lets a day pass, until everything is at rest.
+func live(t *testing.T, seed uint64) *day {
 	faults := channelsim.Faults{Throttle: 10, ErrorBefore: 40, ErrorAfter: 40, TimeoutAfter: 20, CutAfter: 40}
 	m := openMemory(t, seed)
 	d := openDay(t, m, seed, openFronts(t, m, seed*10, faults))
@@ -98,7 +103,7 @@ func shoppersDay(t *testing.T, seed uint64) findings {
 	}
 	d.rest()
 	stop()
-	return d.check()
+	return d
 }
 
 // A day is a retailer with channels, and the stages that serve them.
