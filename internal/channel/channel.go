@@ -164,7 +164,7 @@ func (c *Client) Exchange(ctx context.Context, method, path string, header http.
 	}
 	req.Header = header
 	if len(body) > 0 { // without a GetBody the transport cannot send it again by itself
-		req.Body, req.ContentLength, req.GetBody = &timely{ctx, bytes.NewReader(body)}, int64(len(body)), nil
+		req.Body, req.ContentLength, req.GetBody = &timely{bytes.NewReader(body), deadline(ctx)}, int64(len(body)), nil
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -184,15 +184,20 @@ func (c *Client) Exchange(ctx context.Context, method, path string, header http.
 // A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
 // connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
 type timely struct {
-	ctx    context.Context
-	reader *bytes.Reader
+	reader   *bytes.Reader
+	deadline time.Time // zero: there is none
 }
 
 func (b *timely) Read(p []byte) (int, error) {
-	if at, ok := b.ctx.Deadline(); ok && !time.Now().Before(at) {
+	if !b.deadline.IsZero() && !time.Now().Before(b.deadline) {
 		return 0, context.DeadlineExceeded
 	}
 	return b.reader.Read(p)
+}
+
+func deadline(ctx context.Context) time.Time {
+	at, _ := ctx.Deadline()
+	return at
 }
 
 func (b *timely) Close() error { return nil }
