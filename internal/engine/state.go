@@ -38,6 +38,7 @@ type pool struct {
 	clockDirty bool                // by the run
 	sweptDirty bool                // likewise
 	dueDirty   map[string]struct{} // likewise
+	private    packer              // scratch of a stock row
 }
 
 // An outlet is a place with stock; declared is false until the catalogue has named it. Its index numbers the outlets in
@@ -135,6 +136,7 @@ type sku struct {
 	slot     int32         // 1 + index of the change of its counts in the run's Changes, 0: none
 	loaded   skuRows       // in memory, even if empty
 	changed  skuRows       // by the run
+	apart    bool          // the recent row exists: the stock row has not what it holds
 	indexed  bool          // in the pool's index
 	used     bool          // since the last Evict
 	touched  bool          // by the entry: something changed
@@ -173,8 +175,7 @@ func skuRowOf(table Table) skuRows {
 	return 0
 }
 
-// A level is what one outlet holds of the SKU, has promised, and remembers of its movements. The stock row has the counts, the recent
-// row what is remembered.
+// A level is what one outlet holds of the SKU, has promised, and remembers of its movements.
 type level struct {
 	onHand, reserved stock.Quantity
 	outlet           int32  // its index
@@ -186,7 +187,7 @@ type level struct {
 // empty reports whether there is nothing to say of the counts: rows leave such levels out, so nothing may hang on one.
 func (l *level) empty() bool { return l.onHand == 0 && l.reserved == 0 }
 
-// moved reports whether there is something to remember of the outlet's movements: the recent row leaves out the others.
+// moved reports whether there is something to remember of the outlet's movements: rows leave out the others.
 func (l *level) moved() bool { return l.deltas != 0 || l.counted != 0 || l.floor != 0 }
 
 func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
