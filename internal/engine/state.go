@@ -23,6 +23,7 @@ type pool struct {
 	seen     seenWindow
 
 	skus   map[string]*sku   // rows in memory
+	found  *sku              // by find
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
@@ -246,18 +247,27 @@ func newPool(id string) *pool {
 
 // sku returns the row in memory, making an empty one if there is none.
 func (p *pool) sku(id string) *sku {
-	s, ok := p.skus[id]
-	if !ok {
+	s := p.find(id)
+	if s == nil {
 		s = &sku{id: id}
-		p.skus[id] = s
+		p.skus[id], p.found = s, s
 	}
 	return s
 }
 
+// find returns the row in memory, nil if there is none. Most often it is the one that was found last: what an entry needs is looked
+// for before it is applied.
+func (p *pool) find(id string) *sku {
+	if p.found == nil || p.found.id != id {
+		p.found = p.skus[id]
+	}
+	return p.found
+}
+
 // held returns the row if all its parts are in memory.
 func (p *pool) held(id string) (*sku, bool) {
-	s, ok := p.skus[id]
-	return s, ok && s.loaded == allRows
+	s := p.find(id)
+	return s, s != nil && s.loaded == allRows
 }
 
 // note puts the SKU into the pool's index.
