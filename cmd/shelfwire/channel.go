@@ -80,7 +80,21 @@ func ordersCommand(sh *app.Shell) *cobra.Command {
 	}
 	sync.Flags().StringVar(&since, "since", "", "read again what changed from `TIME` on")
 	waitFlag(sync, &wait)
-	return app.Group(&cobra.Command{Use: "orders", Short: "Read a channel's orders"}, sync)
+	fetchWait := patience
+	fetch := &cobra.Command{
+		Use:   "fetch CHANNEL ORDER",
+		Short: "Read one order of a channel's now",
+		Long: `Reads one order of a channel by the id that the channel gives it (as in shelfwire order), whenever it changed, and writes it to the
+topic orders as a polled one is. An order that is known already as it is changes nothing. Exit status 1: there is none, or the channel
+does not tell.`,
+		Example: "  shelfwire orders fetch acme/shopify-ca 5512345678901",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(cmd.Context(), sh, args[:1], record.Command{Kind: record.CommandFetch, OrderID: args[1]}, fetchWait)
+		},
+	}
+	waitFlag(fetch, &fetchWait)
+	return app.Group(&cobra.Command{Use: "orders", Short: "Read a channel's orders"}, sync, fetch)
 }
 
 func failedCommand(sh *app.Shell) *cobra.Command {
@@ -206,6 +220,8 @@ func printDone(w io.Writer, c *record.Command, done record.CommandDone, said []r
 	switch c.Kind {
 	case record.CommandOrders:
 		_, err = fmt.Fprintf(w, "%d orders read\n", done.Count)
+	case record.CommandFetch:
+		_, err = fmt.Fprintf(w, "order %s read\n", c.OrderID)
 	case record.CommandSync:
 		_, err = fmt.Fprintf(w, "%d listings read, %d drifted, %d put aside\n", done.Count, done.Drifted, done.Failed)
 	default:

@@ -38,10 +38,11 @@ type Endpoint struct {
 	AllowPrivate bool
 }
 
-// maxReplyBytes bounds how much of an answer is read, maxReasonBytes how much of one is kept.
+// maxReplyBytes bounds how much of an answer is read, maxDocumentBytes how much of a document, maxReasonBytes how much of one is kept.
 const (
-	maxReplyBytes  = 1 << 20
-	maxReasonBytes = 200
+	maxReplyBytes    = 1 << 20
+	maxDocumentBytes = 16 << 20
+	maxReasonBytes   = 200
 )
 
 // A Client sends requests to one endpoint. It follows no redirect and retries nothing.
@@ -153,26 +154,59 @@ func (c *Client) Post(ctx context.Context, path string, header http.Header, body
 // Exchange sends a request to the path below the endpoint's URL and returns the answer, whatever its status. Every error is a
 // [*publisher.RequestError].
 func (c *Client) Exchange(ctx context.Context, method, path string, header http.Header, body []byte) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	return c.send(ctx, method, c.base+path, header, body, maxReplyBytes)
+}
+
+// Document sends a request to an address that the channel has given out, such as where a file is put or taken from, and returns the
+// answer, whatever its status; it may be of up to 16 MiB. The address is as bound to be public as the endpoint's, and is a secret.
+// Every error is a [*publisher.RequestError].
+func (c *Client) Document(ctx context.Context, method, address string, header http.Header, body []byte) (Response, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the channel gave out an address that is none"}
+	}
+	return c.send(ctx, method, address, header, body, maxDocumentBytes)
+}
+
+func (c *Client) send(ctx context.Context, method, address string, header http.Header, body []byte, most int64) (Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
 	req.Header = header
-	req.GetBody = nil // without it the transport cannot send the body again by itself
+	if len(body) > 0 { // without a GetBody the transport cannot send it again by itself
+		req.Body, req.ContentLength, req.GetBody = &timely{ctx, bytes.NewReader(body)}, int64(len(body)), nil
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, failed(err)
 	}
 	defer resp.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return Response{}, failed(err)
 	}
-	if len(reply) > maxReplyBytes {
-		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
+	if int64(len(reply)) > most {
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: fmt.Sprintf("the answer is longer than %d MiB", most>>20)}
 	}
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }
+
+// A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
+// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
+type timely struct {
+	ctx    context.Context
+	reader *bytes.Reader
+}
+
+func (b *timely) Read(p []byte) (int, error) {
+	if at, ok := b.ctx.Deadline(); ok && !time.Now().Before(at) {
+		return 0, context.DeadlineExceeded
+	}
+	return b.reader.Read(p)
+}
+
+func (b *timely) Close() error { return nil }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
 func (c *Client) Reason(said string) string { return shorten(c.secrets.Load().Replace(said)) }

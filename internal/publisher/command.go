@@ -30,7 +30,8 @@ type running struct {
 	record.Command
 	left    map[*listing]struct{} // listings that are not at rest yet
 	done    record.CommandDone
-	orderly bool // it waits for the orders to be read
+	orderly bool // it waits for orders to be read
+	begun   bool // of fetch: its request has left
 }
 
 // openCommands opens the partition's commands where the last owner left them.
@@ -83,7 +84,7 @@ func (c *channel) command(cmd record.Command, now stock.Instant) {
 		r.done.Reason = reason
 		c.commands = append(c.commands, r)
 	}
-	if why := c.why(); why != "" && cmd.Kind != record.CommandOrders {
+	if why := c.why(); why != "" && cmd.Kind != record.CommandOrders && cmd.Kind != record.CommandFetch {
 		refuse(why)
 		return
 	}
@@ -101,6 +102,12 @@ func (c *channel) command(cmd record.Command, now stock.Instant) {
 		}
 		if c.feed.next = now; cmd.Since != 0 {
 			c.feed.Polled, c.feed.dirty, c.feed.poll, c.feed.before, c.feed.told = cmd.Since, true, nil, nil, nil
+		}
+		r.orderly = true
+	case record.CommandFetch:
+		if _, ok := c.orderFetcher(); !ok {
+			refuse("the channel's orders cannot be read one by one, or its orders flow is off")
+			return
 		}
 		r.orderly = true
 	default:
@@ -145,7 +152,7 @@ func (l *listing) settled() bool {
 // ordersRead ends the commands that waited for orders up to until, count of which were read.
 func (c *channel) ordersRead(count int64, until stock.Instant) {
 	for _, r := range c.commands {
-		if r.orderly {
+		if r.orderly && r.Kind == record.CommandOrders {
 			r.done.Count += count
 			r.orderly = r.IssuedAt > until
 		}

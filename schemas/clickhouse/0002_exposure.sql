@@ -39,17 +39,17 @@ FROM
 (
     -- At each change of either: the newest offer and the newest level so far, and whether a request is open.
     SELECT pool, channel, sku, location, at AS since, leadInFrame(toNullable(at)) OVER onwards AS until,
-        argMax(o, o.1) OVER so_far AS o, argMax(t, t.1) OVER so_far AS t,
-        argMax(asking, if(asking = '', -1, place)) OVER so_far IN ('attempted', 'unknown', 'rejected', 'quarantined') AS asked
+        argMax(o, o.1) OVER so_far AS o, argMax(t, (if(t.1 > 0, sequence, -1), t.1)) OVER so_far AS t,
+        argMax(asking, if(asking = '', (toInt64(-1), toInt64(-1)), (sequence, place))) OVER so_far IN ('attempted', 'unknown', 'rejected', 'quarantined') AS asked
     FROM
     (
-        SELECT pool, channel, sku, location, changed_at AS at, 0 AS place, '' AS asking,
+        SELECT pool, channel, sku, location, changed_at AS at, toInt64(0) AS sequence, toInt64(0) AS place, '' AS asking,
             (version, quantity, greatest(quantity, if(stopped, 0, arraySum(outlet_available) - waiting)), sold - released, occurred_at, origin_at, entry_at,
                 emitted_at) AS o,
             (toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), false, toUInt64(0), toInt64(0)) AS t
         FROM offer_versions
         UNION ALL
-        SELECT pool, channel, sku, location, multiIf(state = 'attempted', attempted_at, replied_at > 0, replied_at, recorded_at) AS at, offset AS place,
+        SELECT pool, channel, sku, location, multiIf(state = 'attempted', attempted_at, replied_at > 0, replied_at, recorded_at) AS at, sequence, offset AS place,
             if(state = 'observed', '', toString(state)) AS asking,
             (toUInt64(0), toInt64(0), toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), toDateTime64(0, 6, 'UTC'), toDateTime64(0, 6, 'UTC'),
                 toDateTime64(0, 6, 'UTC')) AS o,
