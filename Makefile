@@ -45,6 +45,10 @@ SIMULATION := -tags synctests -timeout 60m ./internal/simulation
 test-sim: ## Seeded runs of the stages and of a group's members under faults: SEEDS (500) of each; SEEDS=1 FROM=n is run n again
 	SEEDS=$(SEEDS) go test -count=1 $(SIMULATION)
 
+.PHONY: test-shoppers
+test-shoppers: ## Seeded days of shoppers at five simulated channels, through every stage: SEEDS (500) of them; SEEDS=1 FROM=n is day n again
+	SEEDS=$(SEEDS) go test -count=1 -tags synctests -run '^TestShoppers$$' -v -timeout 60m ./internal/simtest | grep -v '^=== '
+
 # Linux runs programs for 386 on amd64; elsewhere there is nothing to compare.
 .PHONY: test-386
 test-386: ## The engine's scenarios and recorded journals as a 32-bit program: the same values on any machine
@@ -80,7 +84,7 @@ lint: bin/golangci-lint bin/buf ## Check style, imports and schemas
 vet: ## go vet, with and without the integration tests
 	go vet ./...
 	go vet -tags integration ./...
-	go vet -tags synctests ./internal/simulation
+	go vet -tags synctests ./internal/simulation ./internal/simtest
 	go vet -tags integration,chaos ./internal/simtest
 	go vet -tags integration,cluster ./internal/redisstore
 	go -C tools/testservers vet .

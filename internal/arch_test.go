@@ -46,6 +46,7 @@ var layerOf = map[string]layer{
 	"engine":     pure,
 	"dispatch":   pure,
 	"output":     pure,
+	"packed":     pure,
 	"replay":     pure,
 	"signature":  pure,
 	"document":   pure,
@@ -85,7 +86,7 @@ var layerOf = map[string]layer{
 
 // rankOf orders the pure packages: each may import those of a lower rank.
 var rankOf = map[string]int{
-	"stock":  0,
+	"stock": 0, "packed": 0,
 	"record": 1,
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2, "document": 2,
 	"engine": 3, "dispatch": 3, "mapping": 3,
@@ -96,7 +97,7 @@ var rankOf = map[string]int{
 }
 
 // wholeNumbers are the pure packages that must not even name a floating-point type.
-var wholeNumbers = []string{"stock", "allocation", "offer", "engine", "dispatch", "catalogue", "mapping", "shadow"}
+var wholeNumbers = []string{"stock", "packed", "allocation", "offer", "engine", "dispatch", "catalogue", "mapping", "shadow"}
 
 // ownersOf lists the client libraries and the only packages that may import them outside of tests.
 var ownersOf = map[string][]string{

@@ -66,8 +66,11 @@ func (f *fold) ours(stored stream.Position) bool { return slices.Contains(f.ends
 // batch folds the run and fills b with what it has to say. After an error the fold must not be used any more.
 func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 	f.changes.Reset()
-	prefetched := false
+	prefetched, looked := false, 0
 	for i, e := range r.entries {
+		if i == looked {
+			looked += f.state.Look(r.records[i:])
+		}
 		if err := f.need(ctx, r.entries[i:], &prefetched); err != nil {
 			return err
 		}

@@ -71,6 +71,9 @@ func journalTable() *table {
 			return list(order(r).Lines, func(l *record.OrderLine) string { return l.LineID })
 		}),
 		col("line_skus", func(r *row) []string { return list(order(r).Lines, func(l *record.OrderLine) string { return l.SKU }) }),
+		col("line_locations", func(r *row) []string {
+			return list(order(r).Lines, func(l *record.OrderLine) string { return l.Location })
+		}),
 		col("line_quantities", func(r *row) []int64 {
 			if f := r.Journal.Event.Fulfilment; f != nil {
 				return list(f.Lines, func(l *record.FulfilmentLine) int64 { return int64(l.Quantity) })

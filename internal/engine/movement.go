@@ -95,7 +95,7 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 	l, from := a.pool.level(s, o)
 	l.counted = at
 	s.forget(l, from, max(at, horizon))
-	a.changes.row(a.pool, s, recentRow)
+	a.remembered(s)
 	was := l.onHand
 	l.onHand = m.Quantity + since(s.deltas[from:from+int(l.deltas)], at)
 	a.pool.note(s)
@@ -143,7 +143,7 @@ func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Insta
 	a.pool.note(s)
 	l, from := a.pool.level(s, o)
 	s.remember(l, from, secondOf(at), delta, a.pool.horizon())
-	a.changes.row(a.pool, s, recentRow)
+	a.remembered(s)
 	l.onHand += delta
 	if delta > 0 {
 		s.freed = true

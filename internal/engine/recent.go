@@ -6,6 +6,13 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
+// What a SKU remembers of its movements is part of its stock row while it is little, so that a movement of most SKUs writes one row
+// and not two. Storefronts read the stock row: what is more has a row of its own.
+const (
+	nearDeltas  = 16
+	nearOutlets = 8
+)
+
 // recentMost is how many seconds with movements one outlet keeps of a SKU. A shelf that is busier keeps the newest ones.
 const recentMost = 1024
 
@@ -84,15 +91,33 @@ func since(deltas []delta, at second) stock.Quantity {
 	return sum
 }
 
-func (p *pool) packRecent(s *sku, out *packer) {
+// remembered notes that what the SKU remembers of its movements has changed.
+func (a *applying) remembered(s *sku) {
+	before := s.apart
+	s.apart = len(s.deltas) > nearDeltas || s.moved() > nearOutlets
+	switch {
+	case s.apart && before:
+		a.changes.row(a.pool, s, recentRow)
+	case s.apart || before:
+		a.changes.row(a.pool, s, stockRow|recentRow)
+	default:
+		a.changes.row(a.pool, s, stockRow)
+	}
+}
+
+// moved returns how many outlets remember something.
+func (s *sku) moved() int {
 	moved := 0
 	for i := range s.levels {
 		if s.levels[i].moved() {
 			moved++
 		}
 	}
-	out.b = append(out.b, rowLayout)
-	out.uint(uint64(moved))
+	return moved
+}
+
+func (p *pool) packRecent(s *sku, out *packer) {
+	out.uint(uint64(s.moved()))
 	deltas := s.deltas
 	for i := range s.levels {
 		l := &s.levels[i]
@@ -113,14 +138,12 @@ func (p *pool) packRecent(s *sku, out *packer) {
 	}
 }
 
-func (p *pool) loadRecent(s *sku, key RowKey, value []byte) error {
-	u := unpacker{b: value}
-	u.layout()
+func (p *pool) readRecent(s *sku, u *unpacker) {
 	for range u.count() {
 		o, known := p.outlets[u.text()]
 		if !known {
 			u.fail()
-			break
+			return
 		}
 		l, from := p.level(s, o)
 		l.counted, l.floor, l.deltas = u.second(), u.second(), int32(u.count())
@@ -130,7 +153,6 @@ func (p *pool) loadRecent(s *sku, key RowKey, value []byte) error {
 			s.deltas = slices.Insert(s.deltas, from+i, newDelta(last, u.qty()))
 		}
 	}
-	return u.done(key)
 }
 
 func (u *unpacker) second() second { return second(u.uint()) }

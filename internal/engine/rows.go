@@ -203,6 +203,10 @@ func (p *pool) packSKURow(s *sku, row skuRows, out *packer) bool {
 	case listingsRow:
 		s.packListings(out)
 	case recentRow:
+		if !s.apart {
+			return false
+		}
+		out.b = append(out.b, rowLayout)
 		p.packRecent(s, out)
 	case promisesRow:
 		if len(s.promises) == 0 {
@@ -222,7 +226,12 @@ func (p *pool) loadSKURow(s *sku, row skuRows, key RowKey, value []byte) error {
 	case listingsRow:
 		return s.loadListings(key, value)
 	case recentRow:
-		return p.loadRecent(s, key, value)
+		u := unpacker{b: value}
+		u.layout()
+		u.bad = s.moved() > 0
+		s.apart = true
+		p.readRecent(s, &u)
+		return u.done(key)
 	case promisesRow:
 		return p.loadPromises(s, key, value)
 	}
@@ -312,8 +321,8 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 	return u.done(r.RowKey)
 }
 
-// appendStock writes the public form of the row: what a storefront reads, with the waiting queue packed under "_". Outlets
-// with nothing in them are left out, and so is an empty queue.
+// appendStock writes the public form of the row: what a storefront reads, with the waiting queue and what is remembered of movements
+// packed under "_". Outlets with nothing in them are left out, and so is "_" where it would be empty.
 func (p *pool) appendStock(s *sku, b []byte) []byte {
 	b = append(b, `{"version":`...)
 	b = strconv.AppendUint(b, uint64(s.version), 10)
@@ -346,23 +355,32 @@ func (p *pool) appendStock(s *sku, b []byte) []byte {
 		b = append(b, ']')
 	}
 	b = append(b, '}')
-	if len(s.waiting) > 0 {
-		var queue packer
-		queue.b = append(queue.b, rowLayout)
-		queue.uint(uint64(len(s.waiting)))
-		for _, w := range s.waiting {
-			queue.text(w.order)
-			queue.text(w.line)
-			queue.text(w.channel)
-			queue.texts(w.only)
-			queue.texts(w.declined)
-			queue.qty(w.quantity)
-		}
+	if recent := !s.apart && s.moved() > 0; recent || len(s.waiting) > 0 {
 		b = append(b, `,"_":"`...)
-		b = base64.RawStdEncoding.AppendEncode(b, queue.b)
+		b = p.appendPrivate(s, b)
 		b = append(b, '"')
 	}
 	return append(b, '}')
+}
+
+// appendPrivate writes what the stock row holds for the engine only.
+func (p *pool) appendPrivate(s *sku, b []byte) []byte {
+	out := &p.private
+	out.b = append(out.b[:0], rowLayout)
+	out.uint(uint64(len(s.waiting)))
+	for i := range s.waiting {
+		w := &s.waiting[i]
+		out.text(w.order)
+		out.text(w.line)
+		out.text(w.channel)
+		out.texts(w.only)
+		out.texts(w.declined)
+		out.qty(w.quantity)
+	}
+	if !s.apart {
+		p.packRecent(s, out)
+	}
+	return base64.RawStdEncoding.AppendEncode(b, out.b)
 }
 
 // appendQuoted writes an escaped id as a JSON string; control characters are percent-encoded already.
@@ -413,6 +431,9 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		u.layout()
 		for range u.count() {
 			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), only: u.texts(), declined: u.texts(), quantity: u.qty()})
+		}
+		if len(u.b) > 0 && !s.apart {
+			p.readRecent(s, &u)
 		}
 		if u.bad || len(u.b) > 0 {
 			return false

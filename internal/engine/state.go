@@ -23,6 +23,7 @@ type pool struct {
 	seen     seenWindow
 
 	skus   map[string]*sku   // rows in memory
+	found  *sku              // by find
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
@@ -38,6 +39,7 @@ type pool struct {
 	clockDirty bool                // by the run
 	sweptDirty bool                // likewise
 	dueDirty   map[string]struct{} // likewise
+	private    packer              // scratch of a stock row
 }
 
 // An outlet is a place with stock; declared is false until the catalogue has named it. Its index numbers the outlets in
@@ -135,6 +137,7 @@ type sku struct {
 	slot     int32         // 1 + index of the change of its counts in the run's Changes, 0: none
 	loaded   skuRows       // in memory, even if empty
 	changed  skuRows       // by the run
+	apart    bool          // the recent row exists: the stock row has not what it holds
 	indexed  bool          // in the pool's index
 	used     bool          // since the last Evict
 	touched  bool          // by the entry: something changed
@@ -173,8 +176,7 @@ func skuRowOf(table Table) skuRows {
 	return 0
 }
 
-// A level is what one outlet holds of the SKU, has promised, and remembers of its movements. The stock row has the counts, the recent
-// row what is remembered.
+// A level is what one outlet holds of the SKU, has promised, and remembers of its movements.
 type level struct {
 	onHand, reserved stock.Quantity
 	outlet           int32  // its index
@@ -186,7 +188,7 @@ type level struct {
 // empty reports whether there is nothing to say of the counts: rows leave such levels out, so nothing may hang on one.
 func (l *level) empty() bool { return l.onHand == 0 && l.reserved == 0 }
 
-// moved reports whether there is something to remember of the outlet's movements: the recent row leaves out the others.
+// moved reports whether there is something to remember of the outlet's movements: rows leave out the others.
 func (l *level) moved() bool { return l.deltas != 0 || l.counted != 0 || l.floor != 0 }
 
 func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
@@ -245,18 +247,27 @@ func newPool(id string) *pool {
 
 // sku returns the row in memory, making an empty one if there is none.
 func (p *pool) sku(id string) *sku {
-	s, ok := p.skus[id]
-	if !ok {
+	s := p.find(id)
+	if s == nil {
 		s = &sku{id: id}
-		p.skus[id] = s
+		p.skus[id], p.found = s, s
 	}
 	return s
 }
 
+// find returns the row in memory, nil if there is none. Most often it is the one that was found last: what an entry needs is looked
+// for before it is applied.
+func (p *pool) find(id string) *sku {
+	if p.found == nil || p.found.id != id {
+		p.found = p.skus[id]
+	}
+	return p.found
+}
+
 // held returns the row if all its parts are in memory.
 func (p *pool) held(id string) (*sku, bool) {
-	s, ok := p.skus[id]
-	return s, ok && s.loaded == allRows
+	s := p.find(id)
+	return s, s != nil && s.loaded == allRows
 }
 
 // note puts the SKU into the pool's index.

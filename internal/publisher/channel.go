@@ -47,8 +47,9 @@ type channel struct {
 	replayed  bool                         // the last request begun was a replay
 	pending   int                          // listings that are not at rest
 
-	feed     feed
-	commands []*running // that are not done
+	feed      feed
+	shipments shipments
+	commands  []*running // that are not done
 
 	pausedUntil  stock.Instant // the channel asked for it, or failed
 	failures     int           // in a row

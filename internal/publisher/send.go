@@ -26,6 +26,8 @@ type request struct {
 	poll      *poll              // of orders
 	fetcher   OrderFetcher       // of one order: as for connector
 	fetch     *running           // who asked for it
+	target    ShipmentTarget     // of a despatch: as for connector
+	shipment  *shipment          // of which it is
 	bulk      bool               // it has a slot of its own
 	deadline  time.Time
 	startedAt stock.Instant
@@ -37,6 +39,7 @@ type answer struct {
 	reply   Reply
 	reading Reading
 	orders  OrderPage
+	shipped Shipped
 	err     error
 }
 
@@ -56,6 +59,13 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 			starting = append(starting, r)
 		}
 		r, at = c.fetchOrders(now)
+		if earlier(at); r != nil {
+			starting = append(starting, r)
+		}
+		r, at, err := c.ship(now)
+		if err != nil {
+			return 0, err
+		}
 		if earlier(at); r != nil {
 			starting = append(starting, r)
 		}
@@ -92,7 +102,7 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 			starting = append(starting, r)
 		}
 	}
-	if len(starting) == 0 && len(o.dirty) == 0 {
+	if len(starting) == 0 && len(o.dirty) == 0 && len(o.rows) == 0 {
 		return wake, nil
 	}
 	// The fence: whoever lost the partition fails here, before a request leaves.
@@ -352,6 +362,10 @@ func (r *request) do(ctx context.Context) answer {
 		a.orders, a.err = r.source.Orders(ctx, r.poll.since, r.poll.until, r.poll.page)
 		return a
 	}
+	if r.shipment != nil {
+		a.shipped, a.err = r.target.Ship(ctx, r.shipment.key(), r.shipment.told())
+		return a
+	}
 	if r.fetch != nil {
 		a.orders.Orders, a.err = r.fetcher.Order(ctx, r.fetch.OrderID)
 		return a
@@ -382,6 +396,9 @@ func (o *owner) hear(ctx context.Context, a answer) error {
 			return err
 		}
 		return o.save(ctx)
+	}
+	if a.request.shipment != nil {
+		return o.heardShipment(ctx, a, now)
 	}
 	if a.request.fetch != nil {
 		return o.heardOrder(ctx, a, now)

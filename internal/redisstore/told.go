@@ -26,7 +26,9 @@ type Told struct {
 }
 
 // Told returns the store's part that belongs to the publisher. It implements [publisher.ToldStore].
-func (s *Store) Told() *Told { return &Told{s, redis.NewScript(takeScript), redis.NewScript(toldScript)} }
+func (s *Store) Told() *Told {
+	return &Told{s, redis.NewScript(takeScript), redis.NewScript(toldScript)}
+}
 
 // channelField is the field of a told hash that holds the channel's own state. A listing's field holds a '/', so none is equal.
 const channelField = "channel"

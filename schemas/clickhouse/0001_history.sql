@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS journal_entries
     updated_at DateTime64(6, 'UTC') COMMENT 'of an order: the channel''s own time of the snapshot',
     line_ids Array(String) COMMENT 'of an order or fulfilment, one element a line',
     line_skus Array(String) COMMENT 'of an order, one element a line',
+    line_locations Array(String) COMMENT 'of an order: the stock location of the channel that serves the line, empty where it has one or does not say',
     line_quantities Array(Int64) COMMENT 'of an order: ordered; of a fulfilment: despatched',
     line_fulfilled Array(Int64) COMMENT 'of an order: despatched in all, as the channel reports',
     event String COMMENT 'the whole event as JSON' CODEC(ZSTD(3)),

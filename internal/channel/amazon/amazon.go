@@ -51,8 +51,8 @@ const (
 	readLag = time.Minute
 )
 
-// A Connector speaks for one seller in one marketplace. It implements [publisher.Connector], [publisher.OrderSource] and
-// [publisher.OrderFetcher].
+// A Connector speaks for one seller in one marketplace. It implements [publisher.Connector], [publisher.OrderSource],
+// [publisher.OrderFetcher] and [publisher.ShipmentTarget].
 type Connector struct {
 	client              *channel.Client
 	tokens              *tokens
@@ -62,7 +62,7 @@ type Connector struct {
 	// The usage plan of each operation, which has a bucket of its own.
 	patches, gets, searches                     plan
 	documents, feeds, feedStates, feedDocuments plan
-	orderSearches, orderGets                    plan
+	orderSearches, orderGets, shipments         plan
 
 	mu     sync.Mutex
 	checks map[string]time.Time // when a listing was last seen to be shipped by the seller, guarded by mu
@@ -102,7 +102,7 @@ func New(e channel.Endpoint, now func() time.Time) (*Connector, error) {
 		tokens:  newTokens(to, client, e, now),
 		patches: newPlan(5, 5), gets: newPlan(5, 10), searches: newPlan(5, 5),
 		documents: newPlan(0.5, 15), feeds: newPlan(0.0083, 15), feedStates: newPlan(2, 15), feedDocuments: newPlan(0.0222, 10),
-		orderSearches: newPlan(0.0056, 20), orderGets: newPlan(0.5, 30),
+		orderSearches: newPlan(0.0056, 20), orderGets: newPlan(0.5, 30), shipments: newPlan(2, 10),
 	}
 	if c.timeout <= 0 {
 		c.timeout = time.Minute

@@ -250,3 +250,72 @@ func (o *Order) object(included string) map[string]any {
 	}
 	return out
 }
+
+// confirm takes note of a despatch. The same package again is changed to what it is.
+func (s *Shop) confirm(r *http.Request, body []byte, now time.Time) answer {
+	var in struct {
+		Marketplace string `json:"marketplaceId"`
+		Package     struct {
+			Reference   string `json:"packageReferenceId"`
+			CarrierCode string `json:"carrierCode"`
+			CarrierName string `json:"carrierName"`
+			Tracking    string `json:"trackingNumber"`
+			ShipDate    string `json:"shipDate"`
+			Items       []struct {
+				ID       string         `json:"orderItemId"`
+				Quantity stock.Quantity `json:"quantity"`
+			} `json:"orderItems"`
+		} `json:"packageDetail"`
+	}
+	invalid := func(message string) answer { return failure(http.StatusBadRequest, "InvalidInput", message) }
+	if !strict(body, &in) {
+		return invalid("The provided request body is invalid.")
+	}
+	p := &in.Package
+	shipped, err := time.Parse(time.RFC3339, p.ShipDate)
+	number, numbered := strconv.ParseInt(p.Reference, 10, 64)
+	switch {
+	case in.Marketplace != s.credentials.Marketplace:
+		return invalid("Invalid 'marketplaceId' provided.")
+	case numbered != nil || number < 1:
+		return invalid("packageReferenceId must be a positive number.")
+	case p.CarrierCode == "" || p.Tracking == "" || err != nil || len(p.Items) == 0:
+		return invalid("carrierCode, trackingNumber, shipDate and orderItems are required.")
+	case p.CarrierCode == "Other" && p.CarrierName == "":
+		return invalid("carrierName is required where carrierCode is Other.")
+	case shipped.After(now.Add(time.Hour)):
+		return invalid("shipDate is in the future.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.order(r.PathValue("id"))
+	switch {
+	case o == nil:
+		return failure(http.StatusNotFound, "NotFound", "The order is not there.")
+	case o.FBA || o.Cancelled || !o.Paid:
+		return invalid("The order cannot be shipped by the seller.")
+	}
+	packed := Package{Reference: p.Reference, CarrierCode: p.CarrierCode, CarrierName: p.CarrierName, Tracking: p.Tracking, ShipDate: p.ShipDate, Items: map[string]stock.Quantity{}}
+	for _, item := range p.Items {
+		packed.Items[item.ID] += item.Quantity
+	}
+	others := slices.DeleteFunc(slices.Clone(o.Packages), func(other Package) bool { return other.Reference == packed.Reference })
+	all := append(others, packed)
+	fulfilled := map[string]stock.Quantity{}
+	for _, one := range all {
+		for id, quantity := range one.Items {
+			fulfilled[id] += quantity
+		}
+	}
+	for id, quantity := range fulfilled {
+		i := slices.IndexFunc(o.Items, func(item Item) bool { return item.ID == id })
+		if i < 0 || quantity < 1 || quantity > o.Items[i].Ordered {
+			return invalid("The order has no such item, or not so many of it.")
+		}
+	}
+	o.Packages, o.Updated = all, now
+	for i := range o.Items {
+		o.Items[i].Fulfilled = fulfilled[o.Items[i].ID]
+	}
+	return answer{http.StatusNoContent, nil}
+}

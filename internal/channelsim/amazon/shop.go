@@ -94,7 +94,8 @@ func New(name string, c Credentials, seed uint64, faults channelsim.Faults, o Op
 			"patch": {perSecond: 5, most: 5}, "get": {perSecond: 5, most: 10}, "search": {perSecond: 5, most: 5},
 			"createFeedDocument": {perSecond: 0.5, most: 15}, "createFeed": {perSecond: 0.0083, most: 15}, "getFeed": {perSecond: 2, most: 15},
 			"searchOrders": {perSecond: 0.0056, most: 20}, "getOrder": {perSecond: 0.5, most: 30},
-			"cancelFeed": {perSecond: 2, most: 15}, "getFeedDocument": {perSecond: 0.0222, most: 10},
+			"confirmShipment": {perSecond: 2, most: 10},
+			"cancelFeed":      {perSecond: 2, most: 15}, "getFeedDocument": {perSecond: 0.0222, most: 10},
 		},
 		documents: map[string]*document{},
 	}
@@ -112,6 +113,7 @@ func New(name string, c Credentials, seed uint64, faults channelsim.Faults, o Op
 	s.mux.HandleFunc("DELETE /feeds/2021-06-30/feeds/{id}", s.operation("cancelFeed", s.cancelFeed))
 	s.mux.HandleFunc("GET /orders/2026-01-01/orders", s.operation("searchOrders", s.searchOrders))
 	s.mux.HandleFunc("GET /orders/2026-01-01/orders/{id}", s.operation("getOrder", s.getOrder))
+	s.mux.HandleFunc("POST /orders/v0/orders/{id}/shipmentConfirmation", s.operation("confirmShipment", s.confirm))
 	s.mux.HandleFunc("PUT /documents/{id}", s.upload)
 	s.mux.HandleFunc("GET /documents/{id}", s.download)
 	return s

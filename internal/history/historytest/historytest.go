@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"questions":                     testQuestions,
 		"failures":                      testFailures,
 		"a former owner speaks late":    testLate,
+		"failed despatches":             testFailedDespatches,
 		"pages":                         testPages,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
