@@ -176,6 +176,6 @@ func (x *session) lag(ctx context.Context, at stream.Position, now time.Time) {
 	}
 	perSecond := float64(folded) / since.Seconds()
 	if timeLeft := time.Duration(float64(left) / perSecond * float64(time.Second)); timeLeft > lagEvery {
-		x.logger.InfoContext(ctx, "catching up", "offset", at.Offset, "entries_left", left, "per_second", int64(perSecond), "time_left", timeLeft.Round(time.Second))
+		x.logger.InfoContext(ctx, "catching up", "offset", at.Offset, "entries_left", left, "per_second", int64(perSecond), "time_left", timeLeft.Round(time.Second).String())
 	}
 }

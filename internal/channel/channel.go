@@ -36,12 +36,15 @@ type Endpoint struct {
 	Timeout time.Duration // of one request; 0: the connector's own
 	// AllowPrivate lets the URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool
+	// Dial connects to the channel, whatever the address; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// maxReplyBytes bounds how much of an answer is read, maxReasonBytes how much of one is kept.
+// maxReplyBytes bounds how much of an answer is read, maxDocumentBytes how much of a document, maxReasonBytes how much of one is kept.
 const (
-	maxReplyBytes  = 1 << 20
-	maxReasonBytes = 200
+	maxReplyBytes    = 1 << 20
+	maxDocumentBytes = 16 << 20
+	maxReasonBytes   = 200
 )
 
 // A Client sends requests to one endpoint. It follows no redirect and retries nothing.
@@ -64,12 +67,15 @@ func NewClient(e Endpoint) (*Client, error) {
 		// Looked at when the address is dialled, so that no name can change its mind in between.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
 	}
+	if e.Dial == nil {
+		e.Dial = dialer.DialContext
+	}
 	hidden := append([]string{e.Token}, e.Secrets...)
 	c := &Client{
 		base: strings.TrimRight(e.URL, "/"),
 		http: &http.Client{
 			Transport: &http.Transport{
-				DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+				DialContext: e.Dial, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 				TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -153,26 +159,64 @@ func (c *Client) Post(ctx context.Context, path string, header http.Header, body
 // Exchange sends a request to the path below the endpoint's URL and returns the answer, whatever its status. Every error is a
 // [*publisher.RequestError].
 func (c *Client) Exchange(ctx context.Context, method, path string, header http.Header, body []byte) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	return c.send(ctx, method, c.base+path, header, body, maxReplyBytes)
+}
+
+// Document sends a request to an address that the channel has given out, such as where a file is put or taken from, and returns the
+// answer, whatever its status; it may be of up to 16 MiB. The address is as bound to be public as the endpoint's, and is a secret.
+// Every error is a [*publisher.RequestError].
+func (c *Client) Document(ctx context.Context, method, address string, header http.Header, body []byte) (Response, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the channel gave out an address that is none"}
+	}
+	return c.send(ctx, method, address, header, body, maxDocumentBytes)
+}
+
+func (c *Client) send(ctx context.Context, method, address string, header http.Header, body []byte, most int64) (Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
 	req.Header = header
-	req.GetBody = nil // without it the transport cannot send the body again by itself
+	if len(body) > 0 { // without a GetBody the transport cannot send it again by itself
+		req.Body, req.ContentLength, req.GetBody = &timely{bytes.NewReader(body), deadline(ctx)}, int64(len(body)), nil
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, failed(err)
 	}
 	defer resp.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return Response{}, failed(err)
 	}
-	if len(reply) > maxReplyBytes {
-		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
+	if int64(len(reply)) > most {
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: fmt.Sprintf("the answer is longer than %d MiB", most>>20)}
 	}
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }
+
+// A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
+// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
+type timely struct {
+	reader   *bytes.Reader
+	deadline time.Time // zero: there is none
+}
+
+func (b *timely) Read(p []byte) (int, error) {
+	if !b.deadline.IsZero() && !time.Now().Before(b.deadline) {
+		return 0, context.DeadlineExceeded
+	}
+	return b.reader.Read(p)
+}
+
+func deadline(ctx context.Context) time.Time {
+	at, _ := ctx.Deadline()
+	return at
+}
+
+func (b *timely) Close() error { return nil }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
 func (c *Client) Reason(said string) string { return shorten(c.secrets.Load().Replace(said)) }

@@ -20,8 +20,10 @@ func (c *coder) text(num protowire.Number, name string, p *string, how rule) {
 			c.putText(num, *p)
 		}
 	case writeJSON:
-		c.putName(name)
-		c.out = appendString(c.out, *p)
+		if *p != "" || how&whenSet == 0 {
+			c.putName(name)
+			c.out = appendString(c.out, *p)
+		}
 	case readProto:
 		for c.at(num) {
 			*p = c.takeText(name, how)

@@ -134,6 +134,9 @@ func (c *coder) textMap(num protowire.Number, name string, p *map[string]string,
 			c.putText(2, v)
 		}
 	case writeJSON:
+		if len(*p) == 0 && how&whenSet != 0 {
+			return
+		}
 		c.putName(name)
 		c.out = append(c.out, '{')
 		var space [8]string

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,6 +91,7 @@ func cloneChannel(c *record.Channel) record.Channel {
 	k.CountStatuses.Channel = slices.Clone(c.CountStatuses.Channel)
 	k.LoweringStatuses = slices.Clone(c.LoweringStatuses)
 	k.Policies = clonePolicies(c.Policies)
+	k.Carriers = maps.Clone(c.Carriers)
 	return k
 }
 

@@ -157,8 +157,24 @@ func (a *appending) offerRecord(ctx context.Context, r *record.OfferRecord) erro
 	return errors.New("an offer record without a part")
 }
 
+func (a *appending) confirmation(ctx context.Context, r *history.Row) error {
+	x := r.Communication
+	a.value = codec.AppendCommunication(a.value[:0], x)
+	outcome := x.State != record.Attempted
+	return errors.Join(
+		a.exec(ctx, `INSERT OR REPLACE INTO confirmations (pool, channel, order_id, fulfilment_id, version, partition, offset, recorded_at, outcome, failed, value)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			x.Pool, x.Channel, x.OrderID, x.FulfilmentID, int64(x.OfferVersion), a.partition, r.Offset, int64(r.Time), outcome,
+			outcome && x.State != record.Acknowledged, a.value),
+		a.exec(ctx, putPool, x.Pool, 0),
+	)
+}
+
 func (a *appending) communication(ctx context.Context, r *history.Row) error {
 	x := r.Communication
+	if x.Kind == record.ConfirmShipment {
+		return a.confirmation(ctx, r)
+	}
 	var level *int64
 	if x.Level != nil {
 		v := int64(*x.Level)
@@ -173,9 +189,9 @@ func (a *appending) communication(ctx context.Context, r *history.Row) error {
 	}
 	a.value = codec.AppendCommunication(a.value[:0], x)
 	return errors.Join(
-		a.exec(ctx, `INSERT OR REPLACE INTO communications (pool, channel, sku, location, partition, offset, recorded_at, state, attempt, told, observed,
-			outcome, failed, offer_version, quantity, level, replied_at, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			x.Pool, x.Channel, x.SKU, x.Location, a.partition, r.Offset, int64(r.Time), int(x.State), x.State == record.Attempted,
+		a.exec(ctx, `INSERT OR REPLACE INTO communications (pool, channel, sku, location, partition, offset, sequence, recorded_at, state, attempt, told, observed,
+			outcome, failed, offer_version, quantity, level, replied_at, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			x.Pool, x.Channel, x.SKU, x.Location, a.partition, r.Offset, x.Sequence, int64(r.Time), int(x.State), x.State == record.Attempted,
 			x.State == record.Acknowledged && x.Kind != record.ReadLevel, x.State == record.Observed && level != nil,
 			x.State != record.Attempted && x.State != record.Observed, failed, int64(x.OfferVersion), int64(x.Quantity), level, int64(x.RepliedAt), a.value),
 		a.exec(ctx, putListing, x.Pool, x.SKU, x.Channel, x.Location, 0),

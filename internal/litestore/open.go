@@ -19,7 +19,7 @@ const FileName = "history.db"
 var schema string
 
 // schemaVersion is written into the file; a file with another number was made by another version of the program.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // A Store is an open history. It is safe for concurrent use.
 type Store struct {

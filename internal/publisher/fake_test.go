@@ -22,11 +22,14 @@ import (
 )
 
 // logs are the topics that an owner reads.
-type logs struct{ offers, commands *offers }
+type logs struct{ offers, commands, shipments *offers }
 
 func (l logs) of(t stream.Topic) *offers {
-	if t == stream.Commands {
+	switch t {
+	case stream.Commands:
 		return l.commands
+	case stream.Shipments:
+		return l.shipments
 	}
 	return l.offers
 }
@@ -235,14 +238,14 @@ func (m *memory) partition(id int32) *memoryPartition {
 	return m.partitions[id]
 }
 
-func (m *memory) Take(ctx context.Context, partition int32) (publisher.Told, error) {
+func (m *memory) Take(ctx context.Context, partition int32, least int64) (publisher.Told, error) {
 	if err := ctx.Err(); err != nil {
 		return publisher.Told{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.partition(partition)
-	p.sequence++
+	p.sequence = max(p.sequence+1, least)
 	told := publisher.Told{Sequence: p.sequence, ToldPosition: p.position}
 	for key, value := range p.rows {
 		told.Rows = append(told.Rows, publisher.ToldRow{Channel: key[0], Listing: key[1], Value: slices.Clone(value)})
@@ -470,33 +473,41 @@ func (m *market) meetsWith(trouble func(n int, c call) meets) {
 	m.trouble = trouble
 }
 
-// assignment is partition 3 of the offers.
-type assignment struct{}
+// assignment is partition 3 of the offers. refused, where it holds an error, is what the group says to a commit.
+type assignment struct{ refused *atomic.Pointer[error] }
 
 func (assignment) Partition() stream.Partition              { return stream.Partition{Topic: stream.Offers, ID: 3} }
 func (assignment) Committed(context.Context) (int64, error) { return -1, nil }
-func (assignment) Commit(context.Context, int64) error      { return nil }
 func (assignment) CommitLag(int64)                          {}
+func (a assignment) Commit(context.Context, int64) error {
+	if err := a.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // A bench is a stage with everything around it.
 type bench struct {
-	t        *testing.T
-	offers   *offers
-	commands *offers
-	said     *said
-	told     publisher.ToldStore
-	logs     *bytes.Buffer // read when nobody works
-	markets  map[string]publisher.Connector
-	cfg      publisher.Config
-	version  stock.Version
-	stage    *publisher.Stage
-	looks    atomic.Int64 // how often the stage and the test looked at the clock
+	t         *testing.T
+	offers    *offers
+	commands  *offers
+	shipments *offers
+	said      *said
+	told      publisher.ToldStore
+	logs      *bytes.Buffer // read when nobody works
+	markets   map[string]publisher.Connector
+	cfg       publisher.Config
+	version   stock.Version
+	stage     *publisher.Stage
+	stop      func() error          // of the newest stage
+	looks     atomic.Int64          // how often the stage and the test looked at the clock
+	refused   atomic.Pointer[error] // what the group says to a commit
 }
 
 func newBench(t *testing.T, markets map[string]publisher.Connector) *bench {
 	cfg := publisher.DefaultConfig()
 	cfg.ReadBackEvery, cfg.RetryMax = 0, 8*time.Second
-	return &bench{t: t, offers: newOffers(), commands: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
+	return &bench{t: t, offers: newOffers(), commands: newOffers(), shipments: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
 }
 
 func (b *bench) now() time.Time {
@@ -508,7 +519,7 @@ func (b *bench) now() time.Time {
 func (b *bench) work() (stop func() error) {
 	b.t.Helper()
 	stage, err := publisher.New(b.cfg, publisher.Deps{
-		Log: logs{b.offers, b.commands}, Outputs: b.said, Told: b.told, Now: b.now,
+		Log: logs{b.offers, b.commands, b.shipments}, Outputs: b.said, Told: b.told, Now: b.now,
 		Logger: slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connect: func(c *record.Channel) (publisher.Connector, error) {
 			if m := b.markets[c.Channel]; m != nil {
@@ -523,7 +534,7 @@ func (b *bench) work() (stop func() error) {
 	b.stage = stage
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- stage.Work(ctx, assignment{}) }()
+	go func() { done <- stage.Work(ctx, assignment{&b.refused}) }()
 	stopped := false
 	stop = func() error {
 		if stopped {
@@ -537,6 +548,7 @@ func (b *bench) work() (stop func() error) {
 		}
 		return err
 	}
+	b.stop = stop
 	b.t.Cleanup(func() { _ = stop() })
 	return stop
 }
@@ -589,7 +601,7 @@ func checkSaid(t *testing.T, all []record.Communication) {
 	open := map[try]record.CommunicationState{}
 	var sequence int64
 	for i, c := range all {
-		if c.Pool == "" || c.Channel == "" || c.Account == "" || c.SKU == "" {
+		if c.Pool == "" || c.Channel == "" || c.Account == "" || c.SKU == "" && c.OrderID == "" {
 			t.Errorf("communication %d names no listing: %+v", i, c)
 		}
 		if c.Sequence < sequence {
