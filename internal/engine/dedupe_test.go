@@ -33,6 +33,7 @@ func TestAHoleInAnOriginIsNotFoldedOver(t *testing.T) {
 			if err := state.LoadPool("acme", nil); err != nil {
 				t.Fatal(err)
 			}
+			var c engine.Changes // one run
 			version := int64(0)
 			fold := func(s sent) error {
 				at := stock.Instant(1_800_000_000_000_000)
@@ -45,7 +46,6 @@ func TestAHoleInAnOriginIsNotFoldedOver(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				var c engine.Changes
 				version++
 				return state.Apply(stock.VersionAt(0, version), &e, &c)
 			}
