@@ -205,6 +205,7 @@ func fieldChanges(old, now *record.Event) []FieldChange {
 				changes = append(changes, FieldChange{Field: row, New: text})
 				delete(has, row) // once
 			}
+		case !there && f.New == emptyList && holds(before, f.Field): // its rows say so
 		case !there:
 			changes = append(changes, FieldChange{Field: f.Field, New: f.New})
 		case was != f.New:
@@ -220,11 +221,19 @@ func fieldChanges(old, now *record.Event) []FieldChange {
 				changes = append(changes, FieldChange{Field: row, Old: text})
 				delete(had, row)
 			}
+		case !there && f.New == emptyList && holds(after, f.Field):
 		case !there:
 			changes = append(changes, FieldChange{Field: f.Field, Old: f.New})
 		}
 	}
 	return changes
+}
+
+const emptyList = "[]"
+
+// holds reports whether the list has rows.
+func holds(fields []FieldChange, list string) bool {
+	return slices.ContainsFunc(fields, func(f FieldChange) bool { return strings.HasPrefix(f.Field, list+"[") })
 }
 
 // rowOf returns the row of a list that a field is in, as in policies[0], "" for none.
