@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,6 +46,7 @@ var layerOf = map[string]layer{
 	"engine":     pure,
 	"dispatch":   pure,
 	"output":     pure,
+	"packed":     pure,
 	"replay":     pure,
 	"signature":  pure,
 	"document":   pure,
@@ -84,7 +86,7 @@ var layerOf = map[string]layer{
 
 // rankOf orders the pure packages: each may import those of a lower rank.
 var rankOf = map[string]int{
-	"stock":  0,
+	"stock": 0, "packed": 0,
 	"record": 1,
 	"stream": 2, "allocation": 2, "offer": 2, "codec": 2, "signature": 2, "document": 2,
 	"engine": 3, "dispatch": 3, "mapping": 3,
@@ -95,7 +97,7 @@ var rankOf = map[string]int{
 }
 
 // wholeNumbers are the pure packages that must not even name a floating-point type.
-var wholeNumbers = []string{"stock", "allocation", "offer", "engine", "dispatch", "catalogue", "mapping", "shadow"}
+var wholeNumbers = []string{"stock", "packed", "allocation", "offer", "engine", "dispatch", "catalogue", "mapping", "shadow"}
 
 // ownersOf lists the client libraries and the only packages that may import them outside of tests.
 var ownersOf = map[string][]string{
@@ -131,6 +133,42 @@ func TestArchitecture(t *testing.T) {
 		}
 		for _, problem := range check(t, root, dir) {
 			t.Error(problem)
+		}
+	}
+}
+
+// Every test that the documents name is there.
+func TestDocumentsNameTests(t *testing.T) {
+	root := os.DirFS("..")
+	tests := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := fs.WalkDir(root, "internal", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		src, err := fs.ReadFile(root, name)
+		for _, match := range declared.FindAllSubmatch(src, -1) {
+			tests[string(match[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test\\w+)`")
+	for _, document := range []string{"ARCHITECTURE.md", "DECISIONS.md"} {
+		text, err := fs.ReadFile(root, document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := named.FindAllSubmatch(text, -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no test", document)
+		}
+		for _, match := range found {
+			if !tests[string(match[1])] {
+				t.Errorf("%s names %s, which is not there", document, match[1])
+			}
 		}
 	}
 }

@@ -36,6 +36,8 @@ type Endpoint struct {
 	Timeout time.Duration // of one request; 0: the connector's own
 	// AllowPrivate lets the URL lead to loopback and private addresses, which a URL from outside must not.
 	AllowPrivate bool
+	// Dial connects to the channel, whatever the address; nil: over TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // maxReplyBytes bounds how much of an answer is read, maxDocumentBytes how much of a document, maxReasonBytes how much of one is kept.
@@ -65,12 +67,15 @@ func NewClient(e Endpoint) (*Client, error) {
 		// Looked at when the address is dialled, so that no name can change its mind in between.
 		dialer.Control = func(_, address string, _ syscall.RawConn) error { return public(address) }
 	}
+	if e.Dial == nil {
+		e.Dial = dialer.DialContext
+	}
 	hidden := append([]string{e.Token}, e.Secrets...)
 	c := &Client{
 		base: strings.TrimRight(e.URL, "/"),
 		http: &http.Client{
 			Transport: &http.Transport{
-				DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+				DialContext: e.Dial, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 				TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -169,12 +174,14 @@ func (c *Client) Document(ctx context.Context, method, address string, header ht
 }
 
 func (c *Client) send(ctx context.Context, method, address string, header http.Header, body []byte, most int64) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
 	req.Header = header
-	req.GetBody = nil // without it the transport cannot send the body again by itself
+	if len(body) > 0 { // without a GetBody the transport cannot send it again by itself
+		req.Body, req.ContentLength, req.GetBody = &timely{bytes.NewReader(body), deadline(ctx)}, int64(len(body)), nil
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return Response{}, failed(err)
@@ -189,6 +196,27 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 	}
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }
+
+// A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
+// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
+type timely struct {
+	reader   *bytes.Reader
+	deadline time.Time // zero: there is none
+}
+
+func (b *timely) Read(p []byte) (int, error) {
+	if !b.deadline.IsZero() && !time.Now().Before(b.deadline) {
+		return 0, context.DeadlineExceeded
+	}
+	return b.reader.Read(p)
+}
+
+func deadline(ctx context.Context) time.Time {
+	at, _ := ctx.Deadline()
+	return at
+}
+
+func (b *timely) Close() error { return nil }
 
 // Reason makes of what a channel said a line that fits a record and holds none of the endpoint's secrets.
 func (c *Client) Reason(said string) string { return shorten(c.secrets.Load().Replace(said)) }

@@ -1,6 +1,7 @@
 package channel_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -153,3 +154,37 @@ func TestURLsThatMakeNoClient(t *testing.T) {
 		}
 	}
 }
+
+// A request is not sent after its deadline, even where the context's timer has not fired: that of a process that was stopped has
+// not, when it wakes.
+func TestNothingIsSentAfterTheDeadline(t *testing.T) {
+	got := make(chan string, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		got <- fmt.Sprintf("%s %v", body, err)
+	}))
+	defer server.Close()
+	c := client(t, channel.Endpoint{URL: server.URL, AllowPrivate: true})
+	if class, _ := do(t, c); class != publisher.OK { // there is a connection then, whose making would see the deadline
+		t.Fatalf("the first request is of class %s", class)
+	}
+	if body := <-got; body != "{} <nil>" {
+		t.Fatalf("the channel got %q", body)
+	}
+	_, err := c.Do(stopped{t.Context()}, "/x", http.Header{}, []byte("{}"))
+	if failed, ok := errors.AsType[*publisher.RequestError](err); !ok || failed.Class != publisher.Timeout {
+		t.Errorf("Do() = %v, want a timeout", err)
+	}
+	select {
+	case body := <-got:
+		if body != " unexpected EOF" {
+			t.Errorf("the channel got %q", body)
+		}
+	default:
+	}
+}
+
+// stopped is a context whose deadline has passed while its timer slept.
+type stopped struct{ context.Context } //nolint:containedctx // it is one
+
+func (stopped) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }

@@ -27,13 +27,15 @@ func (s *Store) Pools(ctx context.Context) ([]string, error) {
 		ORDER BY id`)
 }
 
-// What came of telling a listing, over the rows of communication_records of one listing. failing is 1 where it is one of
+// What came of telling a listing, over the rows of communication_records of one listing. order is how they came: what a former owner
+// says late has a higher offset and is older. failing is 1 where it is one of
 // [auditview.Queries.Failures], whose newest outcome is at outcome.
 const (
-	outcome = "max(if(state IN ('attempted', 'observed'), -1, offset))"
-	failing = `(argMaxIf(state, offset, state NOT IN ('attempted', 'observed')) IN ('held', 'quarantined')
-		OR argMaxIf(state, offset, state NOT IN ('attempted', 'observed')) IN ('rejected', 'unknown')
-			AND max(if(state = 'observed' AND level IS NOT NULL, offset, -1)) < ` + outcome + `)`
+	order   = "(sequence, offset)"
+	outcome = "maxIf(" + order + ", state NOT IN ('attempted', 'observed'))"
+	failing = `(argMaxIf(state, ` + order + `, state NOT IN ('attempted', 'observed')) IN ('held', 'quarantined')
+		OR argMaxIf(state, ` + order + `, state NOT IN ('attempted', 'observed')) IN ('rejected', 'unknown')
+			AND maxIf(` + order + `, state = 'observed' AND level IS NOT NULL) <= ` + outcome + `)`
 )
 
 // Channels implements [auditview.Queries].
@@ -200,7 +202,7 @@ func (s *Store) failingDespatches(ctx context.Context, pool string, limit int) (
 func (s *Store) failingListings(ctx context.Context, pool string, limit int) ([]auditview.Told, error) {
 	return query(ctx, s, "failures", scanTold, `
 		SELECT `+communicationFields+` FROM communication_records
-		WHERE (pool, channel, sku, location, offset) IN
+		WHERE (pool, channel, sku, location, `+order+`) IN
 		(
 			SELECT pool, channel, sku, location, `+outcome+` FROM communication_records
 			WHERE ? = '' OR pool = ?

@@ -125,10 +125,10 @@ func (s *Store) toldNow(ctx context.Context, pool string, skus []string, into ma
 	}
 	return each(ctx, s, "communications", scan, take, `
 		SELECT sku, channel, location,
-			argMaxIf(quantity, offset, told), argMaxIf(sold, offset, told), argMaxIf(released, offset, told), argMaxIf(offer_version, offset, told),
-			toUnixTimestamp64Micro(argMaxIf(replied_at, offset, told)),
-			argMax(state, offset), toUnixTimestamp64Micro(argMax(recorded_at, offset)), toBool(`+failing+`),
-			toBool(max(seen)), argMaxIf(ifNull(level, 0), offset, seen), toUnixTimestamp64Micro(argMaxIf(replied_at, offset, seen))
+			argMaxIf(quantity, `+order+`, told), argMaxIf(sold, `+order+`, told), argMaxIf(released, `+order+`, told), argMaxIf(offer_version, `+order+`, told),
+			toUnixTimestamp64Micro(argMaxIf(replied_at, `+order+`, told)),
+			argMax(state, `+order+`), toUnixTimestamp64Micro(argMax(recorded_at, `+order+`)), toBool(`+failing+`),
+			toBool(max(seen)), argMaxIf(ifNull(level, 0), `+order+`, seen), toUnixTimestamp64Micro(argMaxIf(replied_at, `+order+`, seen))
 		FROM
 		(
 			SELECT *, state = 'acknowledged' AND kind != 'read_level' AS told, state = 'observed' AND level IS NOT NULL AS seen

@@ -12,7 +12,8 @@ import (
 // A row is a record with the partition it is of.
 type row struct {
 	*history.Row
-	partition int32
+	partition  int32
+	generation uint8
 }
 
 // A table says how records become the columns of a table.

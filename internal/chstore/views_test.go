@@ -64,24 +64,29 @@ func TestViews(t *testing.T) {
 		store(t, s, stream.Communications,
 			say("SHIRT", record.Attempted, 1, 8, at(5)), say("SHIRT", record.Acknowledged, 1, 8, at(5)),
 			say("SHIRT", record.Observed, 1, 7, at(6)), say("SHIRT", record.Attempted, 2, 6, at(9)), say("SHIRT", record.Unknown, 2, 6, at(10)),
-			say("HAT", record.Quarantined, 1, 3, at(11)))
+			say("HAT", record.Quarantined, 1, 3, at(11)),
+			// A former owner, of sequence 5, wakes when the new one has been told.
+			by(5, say("SOCK", record.Attempted, 1, 4, at(12))), by(9, say("SOCK", record.Acknowledged, 1, 4, at(13))),
+			by(5, say("SOCK", record.Unknown, 1, 4, at(14))))
 	}
 	for _, q := range []struct{ question, want string }{
 		{"SELECT outlet, sku, kind, quantity, rejected, version FROM movements ORDER BY version",
 			"LAV SHIRT receipt 10  1\nLAV SHIRT receipt 10 duplicate 4"},
 		{"SELECT order_id, status, line_skus, line_quantities, version FROM orders", "1001 open [SHIRT] [2] 2"},
 		{"SELECT order_id, state, line_id, sku, ordered, outlets, outlet_quantities FROM allocations", "1001 open 1 SHIRT 2 [LAV] [2]"},
+		{"SELECT channel, sku, order_id, version, happened_at = '" + text(8) + "', units FROM own_changes ORDER BY version", "shop SHIRT 1001 2 1 2"},
 		{"SELECT sku, version, quantity, outlets, outlet_available, buffer FROM offers ORDER BY version", "SHIRT 1 8 [LAV] [10] 2\nSHIRT 2 6 [LAV] [8] 2"},
 		{"SELECT channel, sku, offered, told, told_version, state, observed FROM told_now", "shop SHIRT 6 8 1 unknown 7"},
 		{"SELECT state, quantity, offer_version, offer_quantity, outlet_on_hand, buffer FROM told_history WHERE sku = 'SHIRT' ORDER BY offset DESC LIMIT 2",
 			"unknown 6 2 6 [10] 2\nattempted 6 2 6 [10] 2"},
-		{"SELECT count() FROM told_history", "6"},
+		{"SELECT count() FROM told_history", "9"},
 		{"SELECT on_hand, available, offered, told FROM true_at(at = '" + text(4) + "')", "10 10 8 NULL"},
 		{"SELECT on_hand, available, offered, told FROM true_at(at = '" + text(7) + "')", "10 10 8 8"},
 		{"SELECT on_hand, available, offered, told FROM true_at(at = '" + text(8) + "')", "10 8 6 8"},
 		{"SELECT sku, state, quantity FROM failed_communications ORDER BY sku", "HAT quarantined 3\nSHIRT unknown 6"},
 		{"SELECT sku, state, quantity, attempts FROM unconfirmed", "SHIRT unknown 6 1"},
 		{"SELECT sku, expected, level, difference FROM drift", "SHIRT 8 7 -1"},
+		{"SELECT told, asked FROM told_and_true WHERE sku = 'SOCK' ORDER BY since DESC LIMIT 1", "4 0"},
 	} {
 		// A view inherits the settings of whoever asks, and some clients set this one.
 		for _, settings := range []string{"", " SETTINGS join_use_nulls = 1"} {
@@ -135,6 +140,12 @@ func say(sku string, state record.CommunicationState, version stock.Version, q s
 	return history.Row{Time: at, Communication: c}
 }
 
+// by makes a communication that of the owner of a sequence.
+func by(sequence int64, r history.Row) history.Row {
+	r.Communication.Sequence = sequence
+	return r
+}
+
 // ask returns the rows of a question, one a line.
 func ask(t *testing.T, conn driver.Conn, question string) string {
 	t.Helper()
@@ -182,7 +193,7 @@ func TestAnalyst(t *testing.T) {
 	for _, question := range []string{
 		"SELECT count() FROM told_now", "SELECT count() FROM told_history", "SELECT count() FROM true_at(at = '2026-01-01 00:00:00')",
 		"SELECT count() FROM movements", "SELECT count() FROM orders", "SELECT count() FROM allocations", "SELECT count() FROM offers",
-		"SELECT count() FROM told_and_true", "SELECT count() FROM exposure", "SELECT count() FROM oversold_lines",
+		"SELECT count() FROM told_and_true", "SELECT count() FROM own_changes", "SELECT count() FROM exposure", "SELECT count() FROM oversold_lines",
 		"SELECT count() FROM failed_communications", "SELECT count() FROM unconfirmed", "SELECT count() FROM drift", "SELECT count() FROM journal_entries",
 	} {
 		if got := ask(t, conn, question); got == "" {

@@ -274,8 +274,8 @@ func (c *coder) blob(num protowire.Number, name string, p *[]byte) {
 	switch c.mode {
 	case writeProto:
 		if len(*p) > 0 {
-			c.putTag(num, protowire.BytesType)
-			c.out = protowire.AppendBytes(c.out, *p)
+			c.putPair(num, protowire.BytesType, uint64(len(*p)))
+			c.out = append(c.out, *p...)
 		}
 	case writeJSON:
 		if utf8.Valid(*p) {

@@ -9,28 +9,28 @@ const Unbounded stock.Quantity = 1 << 60
 // change and before what the change leads to. The zero value is not usable: see [First].
 type Listing struct {
 	// The newest offer: what may be shown, and the counters of what the channel has sold and given back.
-	Version        stock.Version  `json:"v"`
-	Quantity       stock.Quantity `json:"q"`
-	Sold, Released stock.Quantity `json:",omitempty"`
-	Floor          stock.Quantity `json:",omitempty"` // instead of less than this, 0 is shown
+	Version        stock.Version
+	Quantity       stock.Quantity
+	Sold, Released stock.Quantity
+	Floor          stock.Quantity // instead of less than this, 0 is shown
 
 	Lo, Hi stock.Quantity // bounds of B
-	Loose  bool           `json:",omitempty"` // Hi is a guess until a mark closes it
+	Loose  bool           // Hi is a guess until a mark closes it
 
-	Seen *Observation `json:",omitempty"` // the newest known level
-	Look bool         `json:",omitempty"` // a read is wanted
-	Open *Attempt     `json:",omitempty"` // a request without an outcome
-	Old  *Attempt     `json:",omitempty"` // an open request that a zero overtook
+	Seen *Observation // the newest known level
+	Look bool         // a read is wanted
+	Open *Attempt     // a request without an outcome
+	Old  *Attempt     // an open request that a zero overtook
 
 	// Handled is when the channel last answered a set, and Earlier the counters before the newest changes, the oldest first: both
 	// are for channels whose reads are late.
-	Handled stock.Instant `json:",omitempty"`
-	Earlier []Counters    `json:",omitempty"`
-	Fresh   stock.Instant `json:"-"` // when the level was read, with nothing sent since; 0: it was not
+	Handled stock.Instant
+	Earlier []Counters
+	Fresh   stock.Instant // in memory only: when the level was read, with nothing sent since; 0: it was not
 
 	// Since is when a blind listing began to wait for a mark (0: it does not), MarkPassed whether one has come.
-	Since      stock.Instant `json:",omitempty"`
-	MarkPassed bool          `json:",omitempty"`
+	Since      stock.Instant
+	MarkPassed bool
 }
 
 // An Observation is a known level, with the counters as of when the request that told it left.
@@ -49,7 +49,7 @@ type Counters struct {
 // never those at its reply.
 type Attempt struct {
 	Value          stock.Quantity
-	Base           *stock.Quantity `json:",omitempty"` // the level it compares with, or that a read told before it; nil: neither
+	Base           *stock.Quantity // the level it compares with, or that a read told before it; nil: neither
 	Sold, Released stock.Quantity
 	Version        stock.Version // of the offer it tells
 	Sent           stock.Instant // when it was first written down

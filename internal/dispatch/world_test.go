@@ -2,11 +2,11 @@ package dispatch_test
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/shelfwire/shelfwire/internal/dispatch"
+	"github.com/shelfwire/shelfwire/internal/packed"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
@@ -318,13 +318,12 @@ func (w *world) lose() bool {
 
 // restart loses everything but what is stored.
 func (w *world) restart() bool {
-	text, err := json.Marshal(w.l)
-	if err != nil {
-		w.wrong = err.Error()
-	}
+	row := packed.Write(1)
+	w.l.Pack(row, 7)
 	w.l = dispatch.Listing{}
-	if err := json.Unmarshal(text, &w.l); err != nil {
-		w.wrong = err.Error()
+	back := packed.Read(row.Bytes(), 1)
+	if w.l.Pack(back, 7); back.Done() != nil {
+		w.wrong = back.Done().Error()
 	}
 	w.lose()
 	return true

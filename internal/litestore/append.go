@@ -189,9 +189,9 @@ func (a *appending) communication(ctx context.Context, r *history.Row) error {
 	}
 	a.value = codec.AppendCommunication(a.value[:0], x)
 	return errors.Join(
-		a.exec(ctx, `INSERT OR REPLACE INTO communications (pool, channel, sku, location, partition, offset, recorded_at, state, attempt, told, observed,
-			outcome, failed, offer_version, quantity, level, replied_at, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			x.Pool, x.Channel, x.SKU, x.Location, a.partition, r.Offset, int64(r.Time), int(x.State), x.State == record.Attempted,
+		a.exec(ctx, `INSERT OR REPLACE INTO communications (pool, channel, sku, location, partition, offset, sequence, recorded_at, state, attempt, told, observed,
+			outcome, failed, offer_version, quantity, level, replied_at, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			x.Pool, x.Channel, x.SKU, x.Location, a.partition, r.Offset, x.Sequence, int64(r.Time), int(x.State), x.State == record.Attempted,
 			x.State == record.Acknowledged && x.Kind != record.ReadLevel, x.State == record.Observed && level != nil,
 			x.State != record.Attempted && x.State != record.Observed, failed, int64(x.OfferVersion), int64(x.Quantity), level, int64(x.RepliedAt), a.value),
 		a.exec(ctx, putListing, x.Pool, x.SKU, x.Channel, x.Location, 0),

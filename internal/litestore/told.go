@@ -50,10 +50,10 @@ func OpenTold(ctx context.Context, dir string) (*Told, error) {
 func (t *Told) Close() error { return t.db.Close() }
 
 // Take implements [publisher.ToldStore].
-func (t *Told) Take(ctx context.Context, partition int32) (told publisher.Told, err error) {
+func (t *Told) Take(ctx context.Context, partition int32, least int64) (told publisher.Told, err error) {
 	err = inTransaction(ctx, t.db, func(tx *sql.Tx) (err error) {
-		_, err = tx.ExecContext(ctx, `INSERT INTO told_meta (partition, sequence) VALUES (?, 1)
-			ON CONFLICT (partition) DO UPDATE SET sequence = sequence + 1`, partition)
+		_, err = tx.ExecContext(ctx, `INSERT INTO told_meta (partition, sequence) VALUES (?1, max(1, ?2))
+			ON CONFLICT (partition) DO UPDATE SET sequence = max(sequence + 1, ?2)`, partition, least)
 		if err != nil {
 			return err
 		}

@@ -238,14 +238,14 @@ func (m *memory) partition(id int32) *memoryPartition {
 	return m.partitions[id]
 }
 
-func (m *memory) Take(ctx context.Context, partition int32) (publisher.Told, error) {
+func (m *memory) Take(ctx context.Context, partition int32, least int64) (publisher.Told, error) {
 	if err := ctx.Err(); err != nil {
 		return publisher.Told{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.partition(partition)
-	p.sequence++
+	p.sequence = max(p.sequence+1, least)
 	told := publisher.Told{Sequence: p.sequence, ToldPosition: p.position}
 	for key, value := range p.rows {
 		told.Rows = append(told.Rows, publisher.ToldRow{Channel: key[0], Listing: key[1], Value: slices.Clone(value)})
@@ -473,13 +473,18 @@ func (m *market) meetsWith(trouble func(n int, c call) meets) {
 	m.trouble = trouble
 }
 
-// assignment is partition 3 of the offers.
-type assignment struct{}
+// assignment is partition 3 of the offers. refused, where it holds an error, is what the group says to a commit.
+type assignment struct{ refused *atomic.Pointer[error] }
 
 func (assignment) Partition() stream.Partition              { return stream.Partition{Topic: stream.Offers, ID: 3} }
 func (assignment) Committed(context.Context) (int64, error) { return -1, nil }
-func (assignment) Commit(context.Context, int64) error      { return nil }
 func (assignment) CommitLag(int64)                          {}
+func (a assignment) Commit(context.Context, int64) error {
+	if err := a.refused.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // A bench is a stage with everything around it.
 type bench struct {
@@ -494,8 +499,9 @@ type bench struct {
 	cfg       publisher.Config
 	version   stock.Version
 	stage     *publisher.Stage
-	stop      func() error // of the newest stage
-	looks     atomic.Int64 // how often the stage and the test looked at the clock
+	stop      func() error          // of the newest stage
+	looks     atomic.Int64          // how often the stage and the test looked at the clock
+	refused   atomic.Pointer[error] // what the group says to a commit
 }
 
 func newBench(t *testing.T, markets map[string]publisher.Connector) *bench {
@@ -528,7 +534,7 @@ func (b *bench) work() (stop func() error) {
 	b.stage = stage
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- stage.Work(ctx, assignment{}) }()
+	go func() { done <- stage.Work(ctx, assignment{&b.refused}) }()
 	stopped := false
 	stop = func() error {
 		if stopped {

@@ -2,12 +2,14 @@ package publisher
 
 import (
 	"cmp"
-	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/dispatch"
+	"github.com/shelfwire/shelfwire/internal/packed"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 // A listing is one SKU at one location of a channel, with its ledger and its place in the queues.
@@ -38,9 +40,9 @@ type facts struct {
 	Item       Item
 	OfferedAt  stock.Instant // journal time of the offer
 	OccurredAt stock.Instant // when what led to it happened
-	Quarantine string        `json:",omitempty"` // why it is not sent until a newer offer comes, or somebody asks; "": it is
-	Unsellable bool          `json:",omitempty"` // it is put aside for what a read said, and read again with all others
-	Attempted  attempted     `json:",omitzero"`  // of the ledger's open attempt
+	Quarantine string        // why it is not sent until a newer offer comes, or somebody asks; "": it is
+	Unsellable bool          // it is put aside for what a read said, and read again with all others
+	Attempted  attempted     // of the ledger's open attempt
 }
 
 // attempted is what an open attempt was about. A newer offer leaves it alone, so that another try has the same bytes.
@@ -78,21 +80,55 @@ func (l *listing) changed(now stock.Instant) {
 	l.last = now
 }
 
-type storedListing struct {
-	facts
-	Ledger dispatch.Listing
+// toldLayout is the first byte of a listing's told row.
+const toldLayout = 1
+
+// pack writes or reads what is stored of the listing. Its SKU and location are in its key.
+func (l *listing) pack(r *packed.Row) {
+	putAside, attempted := l.Quarantine != "", l.Attempted != attempted{}
+	r.Flags(&putAside, &attempted, &l.Unsellable)
+	r.Text(&l.Item.ChannelItem)
+	packed.Int(r, &l.OfferedAt)
+	packed.Near(r, &l.OccurredAt, l.OfferedAt)
+	if putAside {
+		r.Text(&l.Quarantine)
+	}
+	if attempted {
+		l.Attempted.pack(r, &l.facts)
+	}
+	l.ledger.Pack(r, l.OfferedAt)
 }
 
-func (l *listing) pack() ([]byte, error) { return json.Marshal(storedListing{l.facts, l.ledger}) }
-
-func (l *listing) unpack(value []byte) error {
-	var s storedListing
-	if err := json.Unmarshal(value, &s); err != nil {
-		return err
+func (a *attempted) pack(r *packed.Row, now *facts) {
+	expected, same := a.Expected != nil, a.Item == now.Item
+	r.Flags(&same, &expected)
+	a.Item = Item{SKU: now.Item.SKU, Location: now.Item.Location, ChannelItem: a.Item.ChannelItem}
+	if same {
+		a.Item = now.Item
+	} else {
+		r.Text(&a.Item.ChannelItem)
 	}
-	l.facts = s.facts
-	l.ledger = s.Ledger
-	return nil
+	packed.Near(r, &a.OfferedAt, now.OfferedAt)
+	packed.Near(r, &a.OccurredAt, a.OfferedAt)
+	packed.Optional(r, &a.Expected, expected, func(q *stock.Quantity) { packed.Int(r, q) })
+}
+
+func (l *listing) stored() []byte {
+	r := packed.Write(toldLayout)
+	l.pack(r)
+	return r.Bytes()
+}
+
+// restore reads what stored returned, of the listing with the key.
+func (l *listing) restore(value []byte) error {
+	ids := stream.SplitKey(l.key)
+	if len(ids) != 2 {
+		return fmt.Errorf("%q is no key of a listing", l.key)
+	}
+	l.Item = Item{SKU: ids[0], Location: ids[1]}
+	r := packed.Read(value, toldLayout)
+	l.pack(r)
+	return r.Done()
 }
 
 // communication returns a record about the listing's present offer.

@@ -272,11 +272,7 @@ func (o *owner) save(ctx context.Context) error {
 	}
 	for _, l := range o.dirty {
 		l.dirty = false
-		value, err := l.pack()
-		if err != nil {
-			return err
-		}
-		rows = append(rows, ToldRow{Channel: l.channel.key, Listing: l.key, Value: value})
+		rows = append(rows, ToldRow{Channel: l.channel.key, Listing: l.key, Value: l.stored()})
 	}
 	rows, o.rows = append(rows, o.rows...), o.rows[:0]
 	for _, c := range o.channels {
@@ -356,7 +352,7 @@ func (o *owner) load(rows []ToldRow) error {
 			continue
 		}
 		l := &listing{channel: c, key: r.Listing}
-		if err := l.unpack(r.Value); err != nil {
+		if err := l.restore(r.Value); err != nil {
 			return fmt.Errorf("told row %s of channel %s does not decode: %w", r.Listing, r.Channel, err)
 		}
 		c.listings[r.Listing] = l

@@ -31,9 +31,10 @@ var ErrFenced = errors.New("another owner has taken the partition")
 
 // A ToldStore keeps the told state of offers partitions. It is safe for concurrent use.
 type ToldStore interface {
-	// Take makes the caller the partition's owner: it raises the stored sequence by one, so that every Save of an earlier owner
-	// fails from now on, and returns the whole state.
-	Take(ctx context.Context, partition int32) (Told, error)
+	// Take makes the caller the partition's owner: it raises the stored sequence by one, and to least at the least, so that every
+	// Save of an earlier owner fails from now on, and returns the whole state. With the clock as least, sequences rise also over a
+	// state that was lost: they order what the owners say, whenever it is written. Sequences stay below 2⁵³.
+	Take(ctx context.Context, partition int32, least int64) (Told, error)
 
 	// Save writes the rows and the position and raises the sequence from sequence by one, in one atomic step. It returns an
 	// error that wraps ErrFenced, with nothing written, where the stored sequence is another. After any other error the outcome

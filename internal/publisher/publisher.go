@@ -83,23 +83,30 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 	logger := s.deps.Logger.With("partition", a.Partition().ID)
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = s.cfg.RetryMin, min(s.cfg.RetryMax, 5*time.Second)
-	waiting := false
+	waiting, lost := false, int64(-1) // lost: where we were when another took the partition; −1: none did
 	for {
-		err := s.own(ctx, a, func() {
-			pause.Reset()
-			if waiting {
-				logger.InfoContext(ctx, "publishing goes on")
-			}
-			waiting = false
-		})
+		var err error
+		if lost >= 0 {
+			// Either the group has given the partition away and will say so, or a save of ours came late. Taken at once, it would be
+			// taken from its new owner.
+			err = a.Commit(ctx, lost)
+		}
+		if err == nil {
+			lost, err = s.own(ctx, a, func() {
+				pause.Reset()
+				if waiting {
+					logger.InfoContext(ctx, "publishing goes on")
+				}
+				waiting = false
+			})
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, stream.ErrStop):
 			return fmt.Errorf("offers partition %d: %w", a.Partition().ID, err)
 		case errors.Is(err, ErrFenced):
-			// Either the group has given the partition away and will say so, or a save of ours came late.
-			logger.WarnContext(ctx, "fenced, taking the partition again", "err", err)
+			logger.WarnContext(ctx, "fenced, asking the group whether the partition is still ours", "err", err)
 		case !waiting:
 			waiting = true
 			logger.WarnContext(ctx, "publishing waits", "err", err)
@@ -115,43 +122,61 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 }
 
 // own takes the partition and works on it until something fails. Requests under way are given up and awaited: their outcome is
-// unknown, and the next owner sends them again under the same keys.
-func (s *Stage) own(ctx context.Context, a stream.Assignment, healthy func()) error {
+// unknown, and the next owner sends them again under the same keys. Where another took the partition, lost is the next offer that
+// was to be taken in, else −1.
+func (s *Stage) own(ctx context.Context, a stream.Assignment, healthy func()) (lost int64, err error) {
+	o, err := s.take(ctx, a)
+	if err == nil {
+		err = s.serve(ctx, o, healthy)
+	}
+	if errors.Is(err, ErrFenced) {
+		return o.position.Offset, err
+	}
+	return -1, err
+}
+
+// take makes this process the partition's owner.
+func (s *Stage) take(ctx context.Context, a stream.Assignment) (*owner, error) {
 	p := a.Partition()
 	id, err := s.deps.Log.TopicID(ctx, p.Topic)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	told, err := s.deps.Told.Take(ctx, p.ID)
+	told, err := s.deps.Told.Take(ctx, p.ID, int64(s.now()))
 	if err != nil {
-		return fmt.Errorf("take the told state: %w", err)
+		return nil, fmt.Errorf("take the told state: %w", err)
 	}
 	if told.TopicID != "" && told.TopicID != id {
-		return stream.Alarm(fmt.Errorf("the told state follows topic %s, the topic offers is now %s: it was made anew; "+
+		return nil, stream.Alarm(fmt.Errorf("the told state follows topic %s, the topic offers is now %s: it was made anew; "+
 			"delete the told state of the partition and refresh the pools", told.TopicID, id))
 	}
 	bounds, err := s.deps.Log.Bounds(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case told.TopicID == "":
 		told.ToldPosition = ToldPosition{TopicID: id, Offset: bounds.Start}
 	case told.Offset > bounds.End:
-		return stream.Alarm(fmt.Errorf("the told state has taken in the offers before %d, but they end at %d: the topic has lost its tail; "+
+		return nil, stream.Alarm(fmt.Errorf("the told state has taken in the offers before %d, but they end at %d: the topic has lost its tail; "+
 			"delete the told state of the partition and refresh the pools", told.Offset, bounds.End))
 	case told.Offset < bounds.Start:
 		s.deps.Logger.WarnContext(ctx, "offers were deleted before they were taken in, refresh the pools", "partition", p.ID, "count", bounds.Start-told.Offset)
 		told.Offset = bounds.Start
 	}
-	ctx, stop := context.WithCancel(ctx)
 	o := newOwner(s, a, told.Sequence, told.ToldPosition)
+	if err := o.load(told.Rows); err != nil {
+		return nil, stream.Alarm(err)
+	}
+	return o, nil
+}
+
+// serve works on the partition until something fails.
+func (s *Stage) serve(ctx context.Context, o *owner, healthy func()) error {
+	ctx, stop := context.WithCancel(ctx)
 	defer o.end()
 	defer stop()
-	if err := o.load(told.Rows); err != nil {
-		return stream.Alarm(err)
-	}
-	reader, err := s.deps.Log.Open(ctx, p, told.Offset)
+	reader, err := s.deps.Log.Open(ctx, o.assignment.Partition(), o.position.Offset)
 	if err != nil {
 		return err
 	}

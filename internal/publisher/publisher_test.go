@@ -623,11 +623,11 @@ func TestFencedOwnerSendsNothing(t *testing.T) {
 		store := b.told.(*memory)
 		taken := false
 		store.before = func(rows []publisher.ToldRow) error {
-			if taken || !slices.ContainsFunc(rows, func(r publisher.ToldRow) bool { return strings.Contains(string(r.Value), `"Open":{`) }) {
+			if taken || !slices.ContainsFunc(rows, func(r publisher.ToldRow) bool { return strings.Contains(string(r.Value), "sw-3-") }) {
 				return nil
 			}
 			taken = true
-			_, err := store.Take(t.Context(), 3) // somebody else
+			_, err := store.Take(t.Context(), 3, 0) // somebody else
 			if n, said := len(m.sets()), b.said.count(); n != 0 || said != 0 {
 				t.Errorf("%d requests and %d communications before the fence, want none", n, said)
 			}
@@ -650,6 +650,35 @@ func TestFencedOwnerSendsNothing(t *testing.T) {
 		}
 		if logs := b.logs.String(); strings.Count(logs, "fenced") != 1 {
 			t.Errorf("the log says %d times that the owner was fenced, want once:\n%s", strings.Count(logs, "fenced"), logs)
+		}
+	})
+}
+
+// An owner that was fenced, and that the group does not know any more, takes nothing from the new one, however long it takes the
+// group to say so.
+func TestFencedOwnerAsksTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMarket(true, map[string]stock.Quantity{"A": 5})
+		b := settled(t, m, 5)
+		unknown := errors.New("unknown member")
+		b.refused.Store(&unknown)
+		store := b.told.(*memory)
+		next, err := store.Take(t.Context(), 3, 0) // another process
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.offer("web", "A", 0, 0, 0)
+		pass(time.Minute)
+		if err := store.Save(t.Context(), 3, next.Sequence, next.ToldPosition, nil); err != nil {
+			t.Errorf("Save() of the new owner = %v", err)
+		}
+		if n := len(m.sets()); n != 0 {
+			t.Errorf("%d requests left, want none", n)
+		}
+		b.refused.Store(nil) // it was a mistake: the partition is still ours
+		pass(time.Minute)
+		if m.level("A") != 0 {
+			t.Errorf("the level is %d after the group knows the owner again, want 0", m.level("A"))
 		}
 	})
 }

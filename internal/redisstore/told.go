@@ -13,17 +13,22 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
+//go:embed take.lua
+var takeScript string
+
 //go:embed told.lua
 var toldScript string
 
 // A Told keeps the told state of offers partitions. It is safe for concurrent use.
 type Told struct {
-	store *Store
-	save  *redis.Script
+	store      *Store
+	take, save *redis.Script
 }
 
 // Told returns the store's part that belongs to the publisher. It implements [publisher.ToldStore].
-func (s *Store) Told() *Told { return &Told{store: s, save: redis.NewScript(toldScript)} }
+func (s *Store) Told() *Told {
+	return &Told{s, redis.NewScript(takeScript), redis.NewScript(toldScript)}
+}
 
 // channelField is the field of a told hash that holds the channel's own state. A listing's field holds a '/', so none is equal.
 const channelField = "channel"
@@ -33,10 +38,10 @@ func (t *Told) slot(partition int32) string {
 }
 
 // Take implements [publisher.ToldStore].
-func (t *Told) Take(ctx context.Context, partition int32) (publisher.Told, error) {
+func (t *Told) Take(ctx context.Context, partition int32, least int64) (publisher.Told, error) {
 	c, slot := t.store.client, t.slot(partition)
 	// From here on every Save of an earlier owner fails, so what is read next does not change under the reader.
-	sequence, err := c.HIncrBy(ctx, slot+"meta", "sequence", 1).Result()
+	sequence, err := t.take.Run(ctx, c, []string{slot + "meta"}, least).Int64()
 	if err != nil {
 		return publisher.Told{}, fmt.Errorf("take offers partition %d: %w", partition, err)
 	}

@@ -29,5 +29,6 @@ for k = 3, #KEYS do
     at = upto + 1
   end
 end
-redis.call('HSET', KEYS[1], 'sequence', tostring(tonumber(stored) + 1), 'topic', ARGV[2], 'offset', ARGV[3])
+redis.call('HSET', KEYS[1], 'topic', ARGV[2], 'offset', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'sequence', 1) -- a Lua number is printed with 14 digits
 return 1

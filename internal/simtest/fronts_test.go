@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +48,7 @@ func (f *front) place(i int) channelsim.Place {
 }
 
 // openFronts starts five channels of all three kinds. Another vendor is another line of each part.
-func openFronts(t *testing.T, seed uint64, faults channelsim.Faults) []*front {
+func openFronts(t *testing.T, m *memory, seed uint64, faults channelsim.Faults) []*front {
 	t.Helper()
 	secretText := "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))
 	secret, err := signature.ParseSecret(secretText)
@@ -57,9 +56,7 @@ func openFronts(t *testing.T, seed uint64, faults channelsim.Faults) []*front {
 		t.Fatal(err)
 	}
 	serve := func(h http.Handler) channel.Endpoint {
-		server := httptest.NewServer(h)
-		t.Cleanup(server.Close)
-		return channel.Endpoint{URL: server.URL, Token: frontToken, Secrets: []string{secretText}, Timeout: frontTimeout, AllowPrivate: true}
+		return channel.Endpoint{URL: m.serve(h), Token: frontToken, Secrets: []string{secretText}, Timeout: frontTimeout, Dial: m.network.DialContext}
 	}
 	hooked := func(id string, seed uint64) (*webhooksim.Receiver, publisher.Connector) {
 		sim := webhooksim.New(id, []signature.Secret{secret}, seed, faults)

@@ -3,7 +3,6 @@ package simtest_test
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 // findings count what was found on a day, the pushes that were too high by the kind of the channel.
 type findings struct {
 	pushes, unconfirmed int
-	over, unlisted      [dispatch.Comparing + 1]int // unlisted: of those in over, what the view exposure does not show
+	over                [dispatch.Comparing + 1]int
 	units               [dispatch.Comparing + 1]stock.Quantity
 }
 
@@ -27,14 +26,13 @@ func (f *findings) add(g findings) {
 	for kind := range f.over {
 		f.over[kind] += g.over[kind]
 		f.units[kind] += g.units[kind]
-		f.unlisted[kind] += g.unlisted[kind]
 	}
 }
 
 func (f findings) String() string {
 	text := fmt.Sprintf("%d pushes, %d attempts without a known outcome; above what was right", f.pushes, f.unconfirmed)
 	for kind, name := range [...]string{"blind", "readable", "comparing"} {
-		text += fmt.Sprintf(", %s %d by %d units (%d not among the exposures)", name, f.over[kind], f.units[kind], f.unlisted[kind])
+		text += fmt.Sprintf(", %s %d by %d units", name, f.over[kind], f.units[kind])
 	}
 	return text
 }
@@ -80,8 +78,12 @@ type attempt struct {
 func (d *day) check() (f findings) {
 	d.t.Helper()
 	offers := d.offers()
+	changes := d.ownChanges()
 	attempts := map[attemptID]*attempt{}
-	for _, c := range communications(d.t, d.cluster) {
+	all := communications(d.t, d.cluster)
+	// A former owner's late word is older, whatever its offset.
+	slices.SortStableFunc(all, func(a, b record.Communication) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	for _, c := range all {
 		at := listed{c.Channel, itemOf(c.SKU)}
 		d.said[at] = append(d.said[at], c)
 		if c.State == record.Quarantined {
@@ -101,7 +103,7 @@ func (d *day) check() (f findings) {
 		injected += front.shelf.Injected()
 		for n := range daySKUs {
 			at := listed{front.id, n}
-			d.checkListing(front, n, offers, func(key string) *attempt { applied[attemptID{at, key}] = true; return attempts[attemptID{at, key}] }, &f)
+			d.checkListing(front, n, offers, changes[at], func(key string) *attempt { applied[attemptID{at, key}] = true; return attempts[attemptID{at, key}] }, &f)
 		}
 	}
 	if injected == 0 || f.pushes == 0 {
@@ -133,9 +135,9 @@ type attemptID struct {
 }
 
 // checkListing walks what the customers of one front saw of one item.
-func (d *day) checkListing(front *front, n int, offers offered, attemptOf func(key string) *attempt, f *findings) {
+func (d *day) checkListing(front *front, n int, offers offered, own []ownChange, attemptOf func(key string) *attempt, f *findings) {
 	at, place := listed{front.id, n}, front.place(n)
-	shown, told := exposures(offers.all[at], d.said[at])
+	shown, told := exposures(offers.all[at], d.said[at], own)
 	if o := offers.newest[at]; told != o.Quantity {
 		d.t.Errorf("%v is at rest, and the audit believes that it shows %d, the offer is %d", at, told, o.Quantity)
 	}
@@ -172,9 +174,7 @@ func (d *day) checkListing(front *front, n int, offers offered, attemptOf func(k
 			}
 			f.over[front.access]++
 			f.units[front.access] += over
-			if !d.listedAs(a, said, over, shown) {
-				f.unlisted[front.access]++
-			}
+			d.checkListed(a, &c, offers.all[at], own, shown)
 			// What no rule can avoid there.
 			unavoidable := edited
 			switch front.access {
@@ -191,20 +191,36 @@ func (d *day) checkListing(front *front, n int, offers offered, attemptOf func(k
 	}
 }
 
-// listedAs reports whether the audit knows that the push was too high, by as much at least: or that nobody knows what came of it.
-func (d *day) listedAs(a *attempt, sent *record.Communication, over stock.Quantity, shown []stretch) bool {
-	if last := a.said[len(a.said)-1].State; last == record.Attempted || last == record.Unknown {
-		return true
+// checkListed holds a level that was too high against what the audit shows of it: that it was, from the reply on and by as much,
+// unless enough has come by then, or that nobody knows what came of it.
+func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offer, own []ownChange, shown []stretch) {
+	sent, last := &a.said[0], &a.said[len(a.said)-1]
+	if last.State != record.Acknowledged {
+		return
 	}
-	next := stock.Instant(math.MaxInt64)
-	for _, c := range d.said[a.listed] {
-		if c.State == record.Attempted && c.IdempotencyKey != a.key && c.AttemptedAt > sent.AttemptedAt {
-			next = min(next, c.AttemptedAt)
+	var offer *record.Offer // when the reply came
+	for i := range offers {
+		if o := &offers[i]; o.ChangedAt <= last.RepliedAt && (offer == nil || o.Version > offer.Version) {
+			offer = o
 		}
 	}
-	return slices.ContainsFunc(shown, func(s stretch) bool {
-		return s.since < next && (s.until == 0 || s.until > sent.AttemptedAt) && s.units >= over
-	})
+	over := c.After - max(0, offer.Quantity-(c.Sold-(offer.Sold-offer.Released)))
+	if over <= 0 {
+		return
+	}
+	// What happened while the request was under way may have come before the set as well as after it; some channels tell it to the
+	// second.
+	var sold, back stock.Quantity
+	for _, o := range own {
+		if o.at >= stock.InstantOf(sent.AttemptedAt.Time().Truncate(time.Second)) && o.at < last.RepliedAt {
+			sold, back = sold+max(0, o.units), back+max(0, -o.units)
+		}
+	}
+	if !slices.ContainsFunc(shown, func(s stretch) bool {
+		return s.since <= last.RepliedAt && (s.until == 0 || s.until > last.RepliedAt) && s.units >= over-back && s.units <= over+sold
+	}) && over > back {
+		d.t.Errorf("%v was set to %d, %d too high, at %d; the audit shows %v", a.listed, c.After, over, last.RepliedAt, shown)
+	}
 }
 
 func changesOf(s *channelsim.Shelf, p channelsim.Place) []channelsim.Change {
@@ -247,9 +263,46 @@ type stretch struct {
 	units        stock.Quantity
 }
 
+// An ownChange is what a channel sold of a listing, or gave back, as it was folded.
+type ownChange struct {
+	version stock.Version // of the entry it came with
+	at      stock.Instant // when it happened, as the channel says
+	units   stock.Quantity
+}
+
+// ownChanges reads them off the journal.
+func (d *day) ownChanges() map[listed][]ownChange {
+	type line struct{ channel, order, line string }
+	changes, net := map[listed][]ownChange{}, map[line]stock.Quantity{}
+	offset := int64(0)
+	each(d.t, d.cluster, stream.Journal, 1, codec.DecodeJournalEntry, func(e *record.JournalEntry) {
+		version := stock.VersionAt(0, offset)
+		offset++
+		o := e.Event.Order
+		if o == nil {
+			return
+		}
+		for _, l := range o.Lines {
+			at, key := listed{o.Channel, itemOf(l.SKU)}, line{o.Channel, o.OrderID, l.LineID}
+			before, known := net[key]
+			now, when := l.Quantity, o.UpdatedAt
+			if o.Status == record.Cancelled {
+				now = 0
+			}
+			if !known {
+				when = o.PlacedAt
+			}
+			if net[key] = now; now != before {
+				changes[at] = append(changes[at], ownChange{version, when, now - before})
+			}
+		}
+	})
+	return changes
+}
+
 // exposures is a second implementation of the views told_and_true and exposure, for one listing of a channel that lowers its own level.
 // It returns as well what the channel shows at the end.
-func exposures(offers []record.Offer, said []record.Communication) (all []stretch, told stock.Quantity) {
+func exposures(offers []record.Offer, said []record.Communication, own []ownChange) (all []stretch, told stock.Quantity) {
 	type change struct {
 		at    stock.Instant
 		place int // of said; -1: an offer
@@ -280,12 +333,23 @@ func exposures(offers []record.Offer, said []record.Communication) (all []stretc
 		if offer == nil || newest < 0 {
 			continue
 		}
-		told = level - (offer.Sold - offer.Released - said[newest].Sold + said[newest].Released)
+		// What the channel had sold before that level was set or read did not lower it.
+		var early, unfolded stock.Quantity
+		for _, o := range own {
+			switch {
+			case o.version <= said[newest].OfferVersion || o.at >= said[newest].RepliedAt:
+			case o.version <= offer.Version:
+				early += o.units
+			default:
+				unfolded += o.units
+			}
+		}
+		told = level - (offer.Sold - offer.Released - said[newest].Sold + said[newest].Released) + early
 		until := stock.Instant(0)
 		if i+1 < len(changes) {
 			until = changes[i+1].at
 		}
-		if units := told - offer.Quantity; units > 0 && until != c.at {
+		if units := told - max(0, offer.Quantity-max(0, unfolded)); units > 0 && until != c.at {
 			all = append(all, stretch{c.at, until, units})
 		}
 	}

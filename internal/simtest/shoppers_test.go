@@ -36,24 +36,49 @@ var dayOutlets = []string{"MTL", "LAV", "WHS"}
 
 // Five channels of all three kinds sell the same scarce units, while tills, vans and counts change them, requests fail in every way,
 // and the publisher is stopped and taken over. Every stage is the real one. Whatever was set too high at a channel is of a kind that
-// no rule can avoid there, and no more than that explains; at the end every channel shows its offer, and nothing that was sent is
-// without an outcome that is told or listed as unknown.
+// no rule can avoid there, and no more than that explains; the audit shows it. At the end every channel shows its offer, and nothing
+// that was sent is without an outcome that is told or listed as unknown.
+//
+// SEEDS says how many days (2), FROM the first of them (0). With the tag synctests they take no time but that of the machine:
+// `make test-shoppers`. A seed decides what happens and which requests fail, not which goroutine runs first.
 func TestShoppers(t *testing.T) {
 	t.Parallel()
-	seeds := 2
-	if n, err := strconv.Atoi(os.Getenv("SEEDS")); err == nil && n > 0 {
-		seeds = n
-	}
+	first, days := number("FROM", 0), number("SEEDS", 2)
 	var sum findings
-	for seed := range seeds {
-		t.Run(strconv.Itoa(seed), func(t *testing.T) { sum.add(shoppersDay(t, uint64(seed))) })
+	var mu sync.Mutex
+	t.Run("days", func(t *testing.T) {
+		for seed := first; seed < first+days; seed++ {
+			t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+				t.Parallel()
+				inBubble(t, func(t *testing.T) {
+					f := shoppersDay(t, seed)
+					mu.Lock()
+					defer mu.Unlock()
+					sum.add(f)
+				})
+			})
+		}
+	})
+	t.Logf("%d days: %s", days, sum)
+}
+
+// number returns what a variable of the environment says.
+func number(name string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv(name), 10, 64); err == nil {
+		return n
 	}
-	t.Logf("%d days: %s", seeds, sum)
+	return otherwise
 }
 
 func shoppersDay(t *testing.T, seed uint64) findings {
+	return live(t, seed).check()
+}
+
+// live lets a day pass, until everything is at rest.
+func live(t *testing.T, seed uint64) *day {
 	faults := channelsim.Faults{Throttle: 10, ErrorBefore: 40, ErrorAfter: 40, TimeoutAfter: 20, CutAfter: 40}
-	d := openDay(t, seed, openFronts(t, seed*10, faults))
+	m := openMemory(t, seed)
+	d := openDay(t, m, seed, openFronts(t, m, seed*10, faults))
 	d.open()
 	stop := d.publish()
 	for n := range dayTicks {
@@ -78,7 +103,7 @@ func shoppersDay(t *testing.T, seed uint64) findings {
 	}
 	d.rest()
 	stop()
-	return d.check()
+	return d
 }
 
 // A day is a retailer with channels, and the stages that serve them.
@@ -121,22 +146,21 @@ type purchase struct {
 	cancelled time.Time
 }
 
-func openDay(t *testing.T, seed uint64, fronts []*front) *day {
+func openDay(t *testing.T, m *memory, seed uint64, fronts []*front) *day {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	cluster, store, producer := openParts(t, "day.", log)
 	d := &day{
-		t: t, dawn: stock.InstantOf(time.Now().Add(-time.Hour)), random: rand.New(rand.NewPCG(seed, 5)), fronts: fronts, cluster: cluster, producer: producer, store: store,
+		t: t, dawn: stock.InstantOf(time.Now().Add(-time.Hour)), random: rand.New(rand.NewPCG(seed, 5)), fronts: fronts, cluster: m.cluster, producer: m.producer, store: m.store,
 		said: map[listed][]record.Communication{}, tick: time.NewTicker(3 * time.Millisecond), onHand: map[shelfOf]stock.Quantity{}, placed: map[listed][]time.Time{},
 	}
 	t.Cleanup(d.tick.Stop)
 
 	topics := d.topics()
-	intake, err := ingest.New(ingest.Config{}, ingest.Deps{Log: topics, Outputs: producer, Now: time.Now, Logger: log})
+	intake, err := ingest.New(ingest.Config{}, ingest.Deps{Log: topics, Outputs: m.producer, Now: time.Now, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fold, err := allocator.New(allocator.DefaultConfig(), allocator.Deps{Log: topics, Outputs: producer, Store: store, Logger: log})
+	fold, err := allocator.New(allocator.DefaultConfig(), allocator.Deps{Log: topics, Outputs: m.producer, Store: m.store, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS journal_entries
     updated_at DateTime64(6, 'UTC') COMMENT 'of an order: the channel''s own time of the snapshot',
     line_ids Array(String) COMMENT 'of an order or fulfilment, one element a line',
     line_skus Array(String) COMMENT 'of an order, one element a line',
+    line_locations Array(String) COMMENT 'of an order: the stock location of the channel that serves the line, empty where it has one or does not say',
     line_quantities Array(Int64) COMMENT 'of an order: ordered; of a fulfilment: despatched',
     line_fulfilled Array(Int64) COMMENT 'of an order: despatched in all, as the channel reports',
     event String COMMENT 'the whole event as JSON' CODEC(ZSTD(3)),
@@ -212,7 +213,7 @@ CREATE TABLE IF NOT EXISTS communication_records
     sku String COMMENT 'item code of the retailer',
     location LowCardinality(String) COMMENT 'stock location of the channel, empty where it has one',
     partition Int32 COMMENT 'partition of the communications',
-    offset Int64 COMMENT 'place in the partition; orders all communications of a channel' CODEC(Delta, ZSTD(1)),
+    offset Int64 COMMENT 'place in the partition' CODEC(Delta, ZSTD(1)),
     recorded_at DateTime64(6, 'UTC') COMMENT 'when the record was written to the log' CODEC(DoubleDelta, ZSTD(1)),
     kind LowCardinality(String) COMMENT 'set_level, compare_and_set, read_level',
     state LowCardinality(String) COMMENT 'attempted, acknowledged, rejected, unknown, observed, held, quarantined',
@@ -225,7 +226,7 @@ CREATE TABLE IF NOT EXISTS communication_records
     level Nullable(Int64) COMMENT 'the level that was read or answered; NULL: none',
     sold Int64 COMMENT 'the counter sold that it was computed from',
     released Int64 COMMENT 'the counter released that it was computed from',
-    sequence Int64 COMMENT 'the fence of its writer',
+    sequence Int64 COMMENT 'the fence of its writer. (sequence, offset) orders the communications of a channel: what a former owner says late has a higher offset and is older',
     request_id String COMMENT 'our id of the request',
     reply_id String COMMENT 'the channel''s id of the reply',
     reply_class LowCardinality(String) COMMENT 'ok, stale, throttled, refused, unauthorised, server_error, timeout, connection',
@@ -469,14 +470,14 @@ LEFT JOIN
 (
     SELECT pool, channel, sku, location,
         max(state = 'acknowledged' AND kind != 'read_level') AS ever_told,
-        argMaxIf(quantity, offset, state = 'acknowledged' AND kind != 'read_level') AS told,
-        argMaxIf(offer_version, offset, state = 'acknowledged' AND kind != 'read_level') AS told_version,
-        argMaxIf(replied_at, offset, state = 'acknowledged' AND kind != 'read_level') AS told_at,
-        argMax(state, offset) AS newest_state,
-        argMax(recorded_at, offset) AS newest_at,
+        argMaxIf(quantity, (sequence, offset), state = 'acknowledged' AND kind != 'read_level') AS told,
+        argMaxIf(offer_version, (sequence, offset), state = 'acknowledged' AND kind != 'read_level') AS told_version,
+        argMaxIf(replied_at, (sequence, offset), state = 'acknowledged' AND kind != 'read_level') AS told_at,
+        argMax(state, (sequence, offset)) AS newest_state,
+        argMax(recorded_at, (sequence, offset)) AS newest_at,
         max(state = 'observed' AND level IS NOT NULL) AS ever_observed,
-        argMaxIf(ifNull(level, 0), offset, state = 'observed' AND level IS NOT NULL) AS observed,
-        argMaxIf(replied_at, offset, state = 'observed' AND level IS NOT NULL) AS observed_at
+        argMaxIf(ifNull(level, 0), (sequence, offset), state = 'observed' AND level IS NOT NULL) AS observed,
+        argMaxIf(replied_at, (sequence, offset), state = 'observed' AND level IS NOT NULL) AS observed_at
     FROM communication_records
     GROUP BY pool, channel, sku, location
 ) AS c USING (pool, channel, sku, location)
@@ -521,7 +522,7 @@ CREATE VIEW IF NOT EXISTS told_history
     cap Nullable(Int64) COMMENT 'most units to show; NULL: no cap',
     floor Int64 COMMENT 'fewer units than this are shown as 0',
     partition Int32 COMMENT 'partition of the communications',
-    offset Int64 COMMENT 'place in the partition; orders the communications of a channel'
+    offset Int64 COMMENT 'place in the partition'
 )
 AS SELECT c.pool AS pool, c.channel AS channel, c.sku AS sku, c.location AS location, c.recorded_at AS recorded_at, c.kind AS kind, c.state AS state,
     c.quantity AS quantity, c.compare AS compare, c.expected AS expected, c.level AS level, c.attempt AS attempt, c.idempotency_key AS idempotency_key,
@@ -574,8 +575,8 @@ LEFT JOIN
 ) AS a ON a.pool = o.pool AND a.sku = o.sku
 LEFT JOIN
 (
-    SELECT pool, channel, sku, location, 1 AS ever_told, argMax(quantity, offset) AS told, argMax(offer_version, offset) AS told_version,
-        argMax(replied_at, offset) AS told_at
+    SELECT pool, channel, sku, location, 1 AS ever_told, argMax(quantity, (sequence, offset)) AS told, argMax(offer_version, (sequence, offset)) AS told_version,
+        argMax(replied_at, (sequence, offset)) AS told_at
     FROM communication_records
     WHERE replied_at <= {at:DateTime64(6, 'UTC')} AND state = 'acknowledged' AND kind != 'read_level'
     GROUP BY pool, channel, sku, location
@@ -606,13 +607,13 @@ AS SELECT pool, channel, sku, location, newest.1 AS state, newest.2 AS recorded_
 FROM
 (
     SELECT pool, channel, sku, location,
-        argMaxIf((state, recorded_at, quantity, offer_version, attempt, reply_class, reply, reason, idempotency_key, partition, offset), offset,
+        argMaxIf((state, recorded_at, quantity, offer_version, attempt, reply_class, reply, reason, idempotency_key, partition, offset, sequence), (sequence, offset),
             state NOT IN ('attempted', 'observed')) AS newest,
-        maxIf(offset + 1, state = 'observed' AND level IS NOT NULL) AS read_before
+        maxIf((sequence, offset), state = 'observed' AND level IS NOT NULL) AS read_at
     FROM communication_records
     GROUP BY pool, channel, sku, location
 )
-WHERE newest.1 IN ('held', 'quarantined') OR newest.1 IN ('rejected', 'unknown') AND read_before <= newest.11
+WHERE newest.1 IN ('held', 'quarantined') OR newest.1 IN ('rejected', 'unknown') AND read_at <= (newest.12, newest.11)
 COMMENT 'Listings that are not as they should be, by what came last of telling them';
 
 CREATE VIEW IF NOT EXISTS unconfirmed
@@ -633,9 +634,9 @@ AS SELECT pool, channel, sku, location, idempotency_key, newest_state AS state, 
     newest_attempted_at AS attempted_at, newest_recorded_at AS recorded_at
 FROM
 (
-    SELECT pool, channel, sku, location, idempotency_key, argMax(state, offset) AS newest_state, argMax(quantity, offset) AS newest_quantity,
-        argMax(offer_version, offset) AS newest_offer, max(attempt) AS attempts, max(attempted_at) AS newest_attempted_at,
-        argMax(recorded_at, offset) AS newest_recorded_at, max(offset) AS newest_offset
+    SELECT pool, channel, sku, location, idempotency_key, argMax(state, (sequence, offset)) AS newest_state, argMax(quantity, (sequence, offset)) AS newest_quantity,
+        argMax(offer_version, (sequence, offset)) AS newest_offer, max(attempt) AS attempts, max(attempted_at) AS newest_attempted_at,
+        argMax(recorded_at, (sequence, offset)) AS newest_recorded_at, max((sequence, offset)) AS newest_place
     FROM communication_records
     WHERE idempotency_key != '' AND kind != 'read_level' AND recorded_at > now() - INTERVAL 25 MONTH
     GROUP BY pool, channel, sku, location, idempotency_key
@@ -643,12 +644,12 @@ FROM
 ) AS c
 LEFT JOIN
 (
-    SELECT pool, channel, sku, location, max(offset) AS observed_offset
+    SELECT pool, channel, sku, location, max((sequence, offset)) AS observed_place
     FROM communication_records
     WHERE state = 'observed' AND level IS NOT NULL
     GROUP BY pool, channel, sku, location
 ) AS o USING (pool, channel, sku, location)
-WHERE observed_offset <= newest_offset
+WHERE observed_place <= newest_place
 SETTINGS join_use_nulls = 0
 COMMENT 'Requests of which nobody knows whether they were applied, and no level has been read since; of the last 25 months, which are kept whole';
 

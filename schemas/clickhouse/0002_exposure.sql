@@ -4,6 +4,52 @@
 -- Three clocks meet here: offers are placed by journal time (ingest's), what was told by the publisher's, what happened by the
 -- sender's. What is shorter than their difference means nothing.
 
+CREATE VIEW IF NOT EXISTS own_changes
+(
+    pool LowCardinality(String) COMMENT 'pool',
+    channel LowCardinality(String) COMMENT 'where it was ordered',
+    sku String COMMENT 'SKU of the line, empty where only the channel''s item is given',
+    location LowCardinality(String) COMMENT 'stock location of the channel that serves the line, empty where it has one or does not say',
+    order_id String COMMENT 'the channel''s id of the order',
+    line_id String COMMENT 'line of the order',
+    version UInt64 COMMENT 'of the journal entry that it came with',
+    happened_at DateTime64(6, 'UTC') COMMENT 'when the order was placed, and of a later change, when that was made: by the channel''s clock',
+    units Int64 COMMENT 'units sold; below 0: cancelled or edited away'
+)
+AS SELECT pool, channel, sku, location, order_id, line_id, version, happened_at, net - before AS units
+FROM
+(
+    SELECT pool, channel, sku, location, order_id, line_id, version, net, lagInFrame(net) OVER line AS before,
+        if(row_number() OVER line = 1, placed_at, updated_at) AS happened_at
+    FROM
+    (
+        SELECT o.pool AS pool, o.channel AS channel, o.order_id AS order_id, o.version AS version, o.placed_at AS placed_at, o.updated_at AS updated_at,
+            line_id, sku, location, multiIf(o.status = 'cancelled', 0, empty(c.lowering) OR has(c.lowering, o.status), quantity, 0) AS net
+        FROM
+        (
+            SELECT pool, channel, order_id, toString(order_status) AS status, placed_at, updated_at, version, line_id, sku, location, quantity
+            FROM
+            (
+                SELECT *, max(updated_at) OVER (PARTITION BY pool, channel, order_id ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS newest
+                FROM journal_entries
+                WHERE kind = 'order' AND order_status != 'archived'
+            )
+            ARRAY JOIN line_ids AS line_id, line_skus AS sku, line_locations AS location, line_quantities AS quantity
+            WHERE updated_at = newest -- an older snapshot changes nothing, and neither does one that comes twice
+        ) AS o
+        LEFT ANY JOIN
+        (
+            SELECT pool, channel, JSONExtract(argMax(state, version), 'channel_state', 'channel', 'lowering_statuses', 'Array(String)') AS lowering
+            FROM channel_versions
+            GROUP BY pool, channel
+        ) AS c ON c.pool = o.pool AND c.channel = o.channel
+    )
+    WINDOW line AS (PARTITION BY pool, channel, order_id, line_id ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+)
+WHERE net != before
+SETTINGS join_use_nulls = 0
+COMMENT 'When each channel sold units of a listing, or gave them back, and with which entry that came in';
+
 CREATE VIEW IF NOT EXISTS told_and_true
 (
     pool LowCardinality(String) COMMENT 'pool',
@@ -12,8 +58,9 @@ CREATE VIEW IF NOT EXISTS told_and_true
     location LowCardinality(String) COMMENT 'stock location of the channel, empty where it has one',
     since DateTime64(6, 'UTC') COMMENT 'from when on all of this held',
     until Nullable(DateTime64(6, 'UTC')) COMMENT 'until when; NULL: it still does',
-    told Nullable(Int64) COMMENT 'units that the channel showed as far as we know: the level set or read last, less its own net sales folded since where it lowers its level by itself; NULL: nothing was told yet',
+    told Nullable(Int64) COMMENT 'units that the channel showed as far as we know: the level set or read last, less what it has sold since then and was folded, where it lowers its level by itself; NULL: nothing was told yet',
     offered Nullable(Int64) COMMENT 'units that the channel might show, by journal time; NULL: nothing was offered yet',
+    unfolded Int64 COMMENT 'of what the channel had sold by told_at, units that the offer in force does not know of: it might show so many less',
     available Nullable(Int64) COMMENT 'units that the offer was made from, before the policy took its share: as of the offer, which is not made again while the policy gives the same quantity',
     told_level Int64 COMMENT 'level set or read last, as of told_at',
     told_at DateTime64(6, 'UTC') COMMENT 'when the channel acknowledged it or it was read',
@@ -31,32 +78,52 @@ CREATE VIEW IF NOT EXISTS told_and_true
     emitted_at DateTime64(6, 'UTC') COMMENT 'when the allocator emitted the offer'
 )
 AS SELECT pool, channel, sku, location, since, until,
-    if(t.1 > 0, t.2 - if(lowers_own_level AND o.1 > 0, o.4 - t.6, 0), NULL) AS told,
-    if(o.1 > 0, o.2, NULL) AS offered, if(o.1 > 0, o.3, NULL) AS available,
+    -- What it had sold before told_at did not lower that level, though it was folded later.
+    if(t.1 > 0, t.2 - if(lowers_own_level AND o.1 > 0, o.4 - t.6 - arraySum(c -> if(c.1 <= o.1, c.2, 0), t.7), 0), NULL) AS told,
+    if(o.1 > 0, o.2, NULL) AS offered, if(lowers_own_level, greatest(0, arraySum(c -> if(c.1 > o.1, c.2, 0), t.7)), 0) AS unfolded,
+    if(o.1 > 0, o.3, NULL) AS available,
     t.2 AS told_level, t.3 AS told_at, t.4 AS told_read, t.5 AS told_version, t.1 - 1 AS told_offset, t.6 AS told_net_sold,
     o.1 AS offer_version, o.4 AS offer_net_sold, NOT keeps_level AS lowers_own_level, asked, o.5 AS occurred_at, o.6 AS origin_at, o.7 AS entry_at, o.8 AS emitted_at
 FROM
 (
     -- At each change of either: the newest offer and the newest level so far, and whether a request is open.
     SELECT pool, channel, sku, location, at AS since, leadInFrame(toNullable(at)) OVER onwards AS until,
-        argMax(o, o.1) OVER so_far AS o, argMax(t, t.1) OVER so_far AS t,
-        argMax(asking, if(asking = '', -1, place)) OVER so_far IN ('attempted', 'unknown', 'rejected', 'quarantined') AS asked
+        argMax(o, o.1) OVER so_far AS o, argMax(t, (if(t.1 > 0, sequence, -1), t.1)) OVER so_far AS t,
+        argMax(asking, if(asking = '', (toInt64(-1), toInt64(-1)), (sequence, place))) OVER so_far IN ('attempted', 'unknown', 'rejected', 'quarantined') AS asked
     FROM
     (
-        SELECT pool, channel, sku, location, changed_at AS at, 0 AS place, '' AS asking,
+        SELECT pool, channel, sku, location, changed_at AS at, toInt64(0) AS sequence, toInt64(0) AS place, '' AS asking,
             (version, quantity, greatest(quantity, if(stopped, 0, arraySum(outlet_available) - waiting)), sold - released, occurred_at, origin_at, entry_at,
                 emitted_at) AS o,
-            (toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), false, toUInt64(0), toInt64(0)) AS t
+            (toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), false, toUInt64(0), toInt64(0), []::Array(Tuple(UInt64, Int64))) AS t
         FROM offer_versions
         UNION ALL
-        SELECT pool, channel, sku, location, multiIf(state = 'attempted', attempted_at, replied_at > 0, replied_at, recorded_at) AS at, offset AS place,
-            if(state = 'observed', '', toString(state)) AS asking,
+        SELECT pool, channel, sku, location, multiIf(state = 'attempted', attempted_at, replied_at > 0, replied_at, recorded_at) AS at, sequence, offset AS place,
+            if(state = 'observed', '', state) AS asking,
             (toUInt64(0), toInt64(0), toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), toDateTime64(0, 6, 'UTC'), toDateTime64(0, 6, 'UTC'),
                 toDateTime64(0, 6, 'UTC')) AS o,
             if(state = 'acknowledged' AND kind != 'read_level' OR state = 'observed' AND level IS NOT NULL,
-                (offset + 1, if(state = 'observed', ifNull(level, 0), quantity), replied_at, state = 'observed', offer_version, sold - released),
-                (toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), false, toUInt64(0), toInt64(0))) AS t
-        FROM communication_records
+                (offset + 1, if(state = 'observed', ifNull(level, 0), quantity), replied_at, state = 'observed', offer_version, sold - released,
+                    arrayMap(c -> (c.1, c.2), arrayFilter(c -> c.1 > offer_version AND c.3 < replied_at AND c.4 IN ('', location), recent))),
+                (toInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), false, toUInt64(0), toInt64(0), [])) AS t
+        FROM
+        (
+            -- With each communication the channel's own changes of the day before it, of which few will not have been folded by then.
+            SELECT *, groupArrayIf(change, change.1 > 0)
+                OVER (PARTITION BY pool, channel, sku ORDER BY second RANGE BETWEEN 86400 PRECEDING AND CURRENT ROW) AS recent
+            FROM
+            (
+                SELECT pool, channel, sku, location, offset, sequence, toString(state) AS state, toString(kind) AS kind, quantity, level, attempted_at, replied_at,
+                    recorded_at, offer_version, sold, released, toUnixTimestamp(replied_at) AS second,
+                    (toUInt64(0), toInt64(0), toDateTime64(0, 6, 'UTC'), '') AS change
+                FROM communication_records
+                UNION ALL
+                SELECT pool, channel, sku, location, -1, 0, '', '', 0, NULL, toDateTime64(0, 6, 'UTC'), toDateTime64(0, 6, 'UTC'), toDateTime64(0, 6, 'UTC'), 0, 0, 0,
+                    toUnixTimestamp(happened_at), (version, units, happened_at, toString(location))
+                FROM own_changes
+            )
+        )
+        WHERE state != ''
     )
     WINDOW
         so_far AS (PARTITION BY pool, channel, sku, location ORDER BY at, place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
@@ -87,7 +154,7 @@ CREATE VIEW IF NOT EXISTS exposure
     told_at DateTime64(6, 'UTC') COMMENT 'when that level was acknowledged or read',
     told_version UInt64 COMMENT 'version of the offer that it was computed from',
     told_read Bool COMMENT 'the level was read at the channel, not set by us',
-    offered Int64 COMMENT 'units that it might show at the beginning',
+    offered Int64 COMMENT 'units that it might show at the beginning: the offer, less what it had sold itself by told_at and was not folded yet',
     offer_version UInt64 COMMENT 'version of that offer, of which the channel was not told in time',
     late LowCardinality(String) COMMENT 'who took the most of the seconds: source, ingest, allocator, publisher or channel',
     source_seconds Float64 COMMENT 'part of seconds until the input record was written: the sender''s',
@@ -116,8 +183,8 @@ FROM
             dateDiff('microsecond', at_emitted, end) - open, open] AS hops
     FROM
     (
-        SELECT pool, channel, sku, location, max(told - offered) AS most, max(greatest(0, told - available)) AS most_uncovered,
-            argMin((assumeNotNull(told), told_at, told_version, told_read, assumeNotNull(offered), offer_version, occurred_at, origin_at, entry_at, emitted_at),
+        SELECT pool, channel, sku, location, max(told - might) AS most, max(greatest(0, told - greatest(0, available - unfolded))) AS most_uncovered,
+            argMin((assumeNotNull(told), told_at, told_version, told_read, assumeNotNull(might), offer_version, occurred_at, origin_at, entry_at, emitted_at),
                 since) AS f,
             max(until IS NULL) AS goes_on, max(ifNull(until, greatest(now64(6, 'UTC'), since))) AS end,
             groupArray((since, ifNull(until, greatest(now64(6, 'UTC'), since)), asked)) AS parts,
@@ -130,7 +197,7 @@ FROM
                     OVER (PARTITION BY pool, channel, sku, location ORDER BY since ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ended_before
             FROM
             (
-                SELECT *, ifNull(told > offered, false) AS over,
+                SELECT *, greatest(0, offered - unfolded) AS might, ifNull(told > might, false) AS over,
                     over AND NOT (lagInFrame(over) OVER listing AND lagInFrame(told_offset) OVER listing = told_offset) AS begins
                 FROM told_and_true
                 WINDOW listing AS (PARTITION BY pool, channel, sku, location ORDER BY since ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)

@@ -54,7 +54,7 @@ func testFields(t *testing.T, s Store) {
 	tick := movement(5)
 	tick.Journal.Event, tick.Journal.Origin = record.Event{Tick: &record.Tick{Pool: "acme"}}, record.Origin{Previous: -1}
 	give(t, s, stream.Journal, 0, movement(3), order, tick)
-	same(t, "entries", must(s.CountJournal(ctx, 0, 6))(t), int64(3))
+	same(t, "entries", must(s.CountJournal(ctx, 0, 0, 6))(t), int64(3))
 	give(t, s, stream.Offers, 0, history.Row{Offset: 0, Time: at(1), Offer: &record.OfferRecord{Mark: &record.ChannelMark{
 		Pool: "acme", Channel: "shop", Account: "acme/shop", OrdersUntil: at(7), Version: 11,
 	}}})
@@ -254,5 +254,41 @@ func testFailures(t *testing.T, s Store) {
 				t.Errorf("%s: failing %v in the table", p.sku, r.Channels[0].Failing)
 			}
 		}
+	}
+}
+
+// testLate has a former owner of a channel write what it has to say after the new one has had its say: the new owner's word holds,
+// whatever the offsets.
+func testLate(t *testing.T, s Store) {
+	word := func(offset, sequence int64, sku string, state record.CommunicationState, q stock.Quantity) history.Row {
+		r := said(offset, "shop", sku, state, 5, q)
+		r.Communication.Sequence = sequence
+		return r
+	}
+	give(t, s, stream.Communications, 0,
+		word(0, 5, "told", record.Attempted, 7), word(1, 8, "told", record.Attempted, 7), word(2, 9, "told", record.Acknowledged, 7),
+		word(3, 9, "told", record.Observed, 7),
+		word(4, 6, "told", record.Acknowledged, 3), word(5, 6, "told", record.Observed, 3), word(6, 6, "told", record.Unknown, 3),
+
+		word(7, 5, "unknown", record.Attempted, 7), word(8, 8, "unknown", record.Unknown, 7), word(9, 6, "unknown", record.Acknowledged, 7),
+		word(10, 5, "unread", record.Attempted, 7), word(11, 8, "unread", record.Unknown, 7), word(12, 6, "unread", record.Observed, 7),
+	)
+	failing := []string{}
+	for _, r := range must(s.Failures(t.Context(), "acme", 10))(t) {
+		failing = append(failing, r.SKU)
+		same(t, "what failed of "+r.SKU, r.State, record.Unknown)
+	}
+	same(t, "failures", failing, []string{"unread", "unknown"})
+	rows := must(s.Stock(t.Context(), auditview.StockFilter{Pool: "acme", Search: "told", Limit: 10}))(t)
+	if len(rows) != 1 || len(rows[0].Channels) != 1 {
+		t.Fatalf("stock: got %+v, want one listing", rows)
+	}
+	got := rows[0].Channels[0]
+	same(t, "told", got.Told, auditview.ToldNow{Quantity: 7, Sold: 4, Released: 1, Version: 5, At: at(2)})
+	same(t, "state", got.State, record.Observed)
+	same(t, "observed", got.Observed, quantity(7))
+	same(t, "failing", got.Failing, false)
+	for _, r := range must(s.Stock(t.Context(), auditview.StockFilter{Pool: "acme", Search: "un", Limit: 10}))(t) {
+		same(t, r.SKU+" is failing", r.Channels[0].Failing, true)
 	}
 }

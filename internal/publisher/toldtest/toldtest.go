@@ -81,7 +81,7 @@ func row(channel, listing, value string) publisher.ToldRow {
 
 func take(t *testing.T, s publisher.ToldStore, partition int32) publisher.Told {
 	t.Helper()
-	told, err := s.Take(t.Context(), partition)
+	told, err := s.Take(t.Context(), partition, 0)
 	if err != nil {
 		t.Fatalf("Take(%d) = %v", partition, err)
 	}
@@ -153,6 +153,15 @@ func testSequence(t *testing.T, h Harness) {
 	if last := take(t, s, partition).Sequence; last != first+7 {
 		t.Errorf("Take() after 5 saves has sequence %d, want %d", last, first+7)
 	}
+	for _, test := range []struct{ least, want int64 }{
+		{first, first + 8}, {1<<53 - 100, 1<<53 - 100}, {1<<53 - 100, 1<<53 - 99}, {7, 1<<53 - 98},
+	} {
+		if told, err := s.Take(t.Context(), partition, test.least); err != nil || told.Sequence != test.want {
+			t.Errorf("Take() of at least %d has sequence %d, %v, want %d", test.least, told.Sequence, err, test.want)
+		}
+	}
+	save(t, s, 1<<53-98, at(9))
+	save(t, s, 1<<53-97, at(10))
 }
 
 func wantFenced(t *testing.T, err error) {

@@ -1,0 +1,8 @@
+//go:build !synctests
+
+package simtest_test
+
+import "testing"
+
+// inBubble runs a test by the real clock: without its tag synctests, franz-go would stop the clock of a bubble.
+func inBubble(t *testing.T, test func(t *testing.T)) { test(t) }
