@@ -1,6 +1,7 @@
 package amazon_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -102,6 +103,9 @@ func TestOrder(t *testing.T) {
 func TestOrdersAreThrottledApart(t *testing.T) {
 	sim, c, _ := start(t, simulated.Options{})
 	sim.Put("A", 5)
+	// With the deadline that every request has: who would have to wait for longer than that is told at once.
+	ctx, cancel := context.WithTimeout(t.Context(), c.Traits().Timeout)
+	defer cancel()
 	for name, spend := range map[string]bool{"by another application": true, "by us": false} {
 		now := stock.InstantOf(time.Now())
 		if spend {
@@ -109,7 +113,7 @@ func TestOrdersAreThrottledApart(t *testing.T) {
 		}
 		var err error
 		for range 25 {
-			if _, err = c.Orders(t.Context(), now.Add(-time.Hour), now, ""); err != nil {
+			if _, err = c.Orders(ctx, now.Add(-time.Hour), now, ""); err != nil {
 				break
 			}
 			if spend {
