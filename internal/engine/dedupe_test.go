@@ -33,7 +33,6 @@ func TestAHoleInAnOriginIsNotFoldedOver(t *testing.T) {
 			if err := state.LoadPool("acme", nil); err != nil {
 				t.Fatal(err)
 			}
-			var c engine.Changes // one run
 			version := int64(0)
 			var c engine.Changes
 			fold := func(s sent) error {
