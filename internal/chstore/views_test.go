@@ -74,7 +74,7 @@ func TestViews(t *testing.T) {
 			"LAV SHIRT receipt 10  1\nLAV SHIRT receipt 10 duplicate 4"},
 		{"SELECT order_id, status, line_skus, line_quantities, version FROM orders", "1001 open [SHIRT] [2] 2"},
 		{"SELECT order_id, state, line_id, sku, ordered, outlets, outlet_quantities FROM allocations", "1001 open 1 SHIRT 2 [LAV] [2]"},
-		{"SELECT channel, sku, order_id, version, happened_at = '" + text(8) + "', units FROM own_changes ORDER BY version", "shop SHIRT 1001 2 1 2"},
+		{"SELECT channel, sku, order_id, version, happened_at = '" + text(7) + "', units FROM own_changes ORDER BY version", "shop SHIRT 1001 2 1 2"},
 		{"SELECT sku, version, quantity, outlets, outlet_available, buffer FROM offers ORDER BY version", "SHIRT 1 8 [LAV] [10] 2\nSHIRT 2 6 [LAV] [8] 2"},
 		{"SELECT channel, sku, offered, told, told_version, state, observed FROM told_now", "shop SHIRT 6 8 1 unknown 7"},
 		{"SELECT state, quantity, offer_version, offer_quantity, outlet_on_hand, buffer FROM told_history WHERE sku = 'SHIRT' ORDER BY offset DESC LIMIT 2",
