@@ -16,7 +16,7 @@ type waiter struct {
 	slot        dispatch.Slot
 }
 
-func newTimetable() dispatch.Timetable[*waiter] {
+func newTimetable() *dispatch.Timetable[*waiter] {
 	return dispatch.NewTimetable(func(w *waiter) *dispatch.Slot { return &w.slot })
 }
 
@@ -120,7 +120,7 @@ func BenchmarkDebounce(b *testing.B) {
 			}
 			runtime.GC()
 			runtime.ReadMemStats(&after)
-			runtime.KeepAlive(&table)
+			runtime.KeepAlive(table)
 		}
 		// What a listing holds itself is in all, which was there before.
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/debounced+32, "B/listing")
