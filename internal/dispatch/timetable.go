@@ -79,7 +79,6 @@ func (t *Timetable[T]) place(v T, s *Slot) {
 }
 
 // Next takes out a thing whose time has come at now, ok false where there is none; then wake is when to ask again, 0 for never.
-// Between two questions now may stand still, but not go back by more than a span.
 func (t *Timetable[T]) Next(now stock.Instant) (v T, wake stock.Instant, ok bool) {
 	t.turn(spanOf(now))
 	for len(t.near) > 0 {
