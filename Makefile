@@ -11,6 +11,9 @@ BENCH ?= .
 BENCHTIME ?= 1s
 SEEDS ?= 500
 CHAOS_FOR ?= 10m
+BENCH_ENTRIES ?= 1000000
+BENCH_ROUNDS ?= 3
+COLD_ENTRIES ?= 10000000
 
 # The race detector needs cgo, and cgo needs a C compiler.
 RACE := $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC | cut -d' ' -f1) >/dev/null && echo -race)
@@ -29,15 +32,17 @@ build: ## Build every command into bin/
 	go build -o bin/ ./cmd/...
 
 .PHONY: test
-test: ## Unit tests; no network, with the race detector where a C compiler is found
+test: ## Unit tests and 50 seeds of the simulation; no network, with the race detector where a C compiler is found
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	go test $(RACE) ./...
+	go test $(SIMULATION)
 
-# The tag gives franz-go locks that a bubble of fake time sees through: who waits for one of sync's stops its clock.
-SIMULATION := -tags synctests -run TestSimulation -timeout 60m ./internal/simulation
+# The tag gives franz-go locks that a bubble of fake time sees through: who waits for one of sync's stops its clock. With the race
+# detector the 50 seeds of `make test` would take a minute and a half; what it looks for, the stages' own tests meet.
+SIMULATION := -tags synctests -timeout 60m ./internal/simulation
 
 .PHONY: test-sim
-test-sim: ## Seeded runs of ingest and the allocator under faults: SEEDS (500) of them; SEEDS=1 FROM=n is run n again
+test-sim: ## Seeded runs of the stages and of a group's members under faults: SEEDS (500) of each; SEEDS=1 FROM=n is run n again
 	SEEDS=$(SEEDS) go test -count=1 $(SIMULATION)
 
 .PHONY: test-shoppers
@@ -58,6 +63,10 @@ test-386: ## The engine's scenarios and recorded journals as a 32-bit program: t
 test-integration: bin/testservers ## Tests against real servers: SHELFWIRE_TEST_KAFKA, _REDIS, _CLICKHOUSE, else containers of them
 	bin/testservers go test -tags integration -count=1 -p 1 -timeout 40m $(or $(INTEGRATION),$(error no test has the build tag integration))
 
+.PHONY: test-cluster
+test-cluster: ## The store on a Redis Cluster of three nodes, one of its slots moved meanwhile; needs redis-server
+	go test -tags integration,cluster -count=1 -run 'OnCluster|SlotMoves' -v ./internal/redisstore
+
 # Its servers are its own, since it kills them: SHELFWIRE_CHAOS_KAFKA is the folder of Kafka's jars; java and redis-server are those of
 # the PATH, or SHELFWIRE_CHAOS_JAVA and SHELFWIRE_CHAOS_REDIS.
 .PHONY: chaos
@@ -77,6 +86,7 @@ vet: ## go vet, with and without the integration tests
 	go vet -tags integration ./...
 	go vet -tags synctests ./internal/simulation ./internal/simtest
 	go vet -tags integration,chaos ./internal/simtest
+	go vet -tags integration,cluster ./internal/redisstore
 	go -C tools/testservers vet .
 
 .PHONY: fmt
@@ -120,10 +130,16 @@ bench: bench-unit ## All benchmarks; those from end to end where SHELFWIRE_TEST_
 	fi
 
 .PHONY: bench-peers
-bench-peers: ## The allocator beside its peers, as a table in benchmarks/results; the servers are those of bench
+bench-peers: bin/streams/streams.jar ## The allocator beside its peers, as tables in benchmarks/results: BENCH_ENTRIES, BENCH_ROUNDS; needs java, mvn and bench's servers
 	mkdir -p benchmarks/results
-	go run ./benchmarks/allocator -naive 20000 -results benchmarks/results/peers.md
-	cat benchmarks/results/peers.md
+	go run ./benchmarks/latency -rate 20000 -rounds $(BENCH_ROUNDS) -warm-up 5s -streams bin/streams -results benchmarks/results/latency.md
+	go run ./benchmarks/allocator -entries $(BENCH_ENTRIES) -rounds $(BENCH_ROUNDS) -naive 10000 -streams bin/streams -results benchmarks/results/peers.md
+	cat benchmarks/results/latency.md benchmarks/results/peers.md
+
+.PHONY: bench-recovery
+bench-recovery: ## How long the allocator is away after a kill, and a cold start over COLD_ENTRIES (10 million); the servers are those of bench
+	mkdir -p benchmarks/results
+	go run ./benchmarks/recovery -entries $(COLD_ENTRIES) -results benchmarks/results/recovery.md
 
 .PHONY: ci
 ci: FUZZTIME = 5s
@@ -140,6 +156,9 @@ bin/buf: tools/go.mod tools/go.sum
 
 bin/testservers: $(wildcard tools/testservers/*)
 	go -C tools/testservers build -o ../../bin/testservers .
+
+bin/streams/streams.jar: benchmarks/peers/streams/pom.xml $(shell find benchmarks/peers/streams/src -name '*.java')
+	mvn -q -B -f $< package
 
 bin/protoc-gen-go: go.mod
 	go build -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,6 +133,42 @@ func TestArchitecture(t *testing.T) {
 		}
 		for _, problem := range check(t, root, dir) {
 			t.Error(problem)
+		}
+	}
+}
+
+// Every test that the documents name is there.
+func TestDocumentsNameTests(t *testing.T) {
+	root := os.DirFS("..")
+	tests := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := fs.WalkDir(root, "internal", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		src, err := fs.ReadFile(root, name)
+		for _, match := range declared.FindAllSubmatch(src, -1) {
+			tests[string(match[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test\\w+)`")
+	for _, document := range []string{"ARCHITECTURE.md", "DECISIONS.md"} {
+		text, err := fs.ReadFile(root, document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := named.FindAllSubmatch(text, -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no test", document)
+		}
+		for _, match := range found {
+			if !tests[string(match[1])] {
+				t.Errorf("%s names %s, which is not there", document, match[1])
+			}
 		}
 	}
 }

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
+	"maps"
+	"reflect"
+	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,29 +18,19 @@ import (
 
 	"github.com/shelfwire/shelfwire/benchmarks/peers"
 	"github.com/shelfwire/shelfwire/benchmarks/scratch"
+	"github.com/shelfwire/shelfwire/benchmarks/workload"
 	"github.com/shelfwire/shelfwire/internal/allocator"
-	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/kafka"
-	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/redisstore"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
-const pool = "bench"
-
-// A load says how movements are spread over the SKUs: evenly, or by Zipf's law with the exponent s > 1.
-type load struct {
-	name string
-	s    float64
-}
-
 // bench is a place on the servers with what this run has made there.
 type bench struct {
 	*scratch.Place
-	o       options
-	log     *slog.Logger
-	profile io.Writer
+	o   options
+	log *slog.Logger
 
 	clusters []*kafka.Cluster
 }
@@ -68,80 +61,48 @@ func (b *bench) cluster(ctx context.Context, n int) (*kafka.Cluster, error) {
 	return b.clusters[n], nil
 }
 
-// outlets is over how many outlets each SKU is spread.
-const outlets = 4
-
-// movements makes journal entries of movements: receipts, and sales of what is there, seven of eight times where there is any.
-type movements struct {
-	next   func() uint64 // the SKU of the next one
-	n      int64
-	rnd    *rand.Rand
-	onHand []stock.Quantity // by SKU and outlet
+// A journal is what was written to an installation.
+type journal struct {
+	first   int                                  // entries before those that are measured
+	entries int                                  // that are measured
+	onHand  map[string]map[string]stock.Quantity // what there is at the end
 }
 
-func newMovements(o options, l load) *movements {
-	m := &movements{rnd: rand.New(rand.NewPCG(1, 2)), onHand: make([]stock.Quantity, o.skus*outlets)}
-	m.next = func() uint64 { return uint64(m.rnd.IntN(o.skus)) }
-	if l.s > 0 {
-		zipf := rand.NewZipf(m.rnd, l.s, 1, uint64(o.skus-1))
-		m.next = zipf.Uint64
-	}
-	return m
-}
+// keyed is the topic with the entries of an installation's journal by SKU, for Kafka Streams.
+func (b *bench) keyed(n int) string { return b.installation(n) + "keyed" }
 
-// append appends the next entry, journalled at now.
-func (m *movements) append(b []byte, now stock.Instant) []byte {
-	sku, outlet := m.next(), m.rnd.IntN(outlets)
-	onHand := &m.onHand[sku*outlets+uint64(outlet)]
-	kind, quantity := stock.Receipt, stock.Quantity(5+m.rnd.IntN(20))
-	if sale := stock.Quantity(1 + m.rnd.IntN(3)); *onHand >= sale && m.rnd.IntN(8) > 0 {
-		kind, quantity = stock.Sale, sale
+// fill writes the journal of installation n, and the same entries by SKU where Kafka Streams is to count them.
+func (b *bench) fill(ctx context.Context, n int, l workload.Load, keyed bool) (journal, error) {
+	if _, err := b.cluster(ctx, n); err != nil {
+		return journal{}, err
 	}
-	*onHand += kind.Delta(quantity)
-	e := record.JournalEntry{
-		EntryTime: now,
-		Origin:    record.Origin{TopicID: "00112233445566778899aabbccddeeff", Topic: "movements", Offset: m.n, Previous: m.n - 1, Time: now},
-		Event: record.Event{Movement: &record.Movement{
-			Pool: pool, Outlet: fmt.Sprintf("OUT-%d", outlet), SKU: fmt.Sprintf("SKU-%06d", sku), Kind: kind,
-			Quantity: quantity, OccurredAt: now, Source: "wms", Epoch: 1, Sequence: m.n + 1,
-		}},
-	}
-	m.n++
-	return codec.AppendJournalEntry(b, &e)
-}
-
-// fill writes the journal of installation n.
-func (b *bench) fill(ctx context.Context, n int, l load) error {
-	cluster, err := b.cluster(ctx, n)
-	if err != nil {
-		return err
-	}
-	producer, err := cluster.NewProducer(kafka.ProducerConfig{Compress: true})
-	if err != nil {
-		return err
-	}
-	defer producer.Close()
-	m := newMovements(b.o, l)
-	messages := make([]stream.Message, 0, 10_000)
-	for left := b.o.entries; left > 0; left -= len(messages) {
-		messages = messages[:0]
-		now := stock.InstantOf(time.Now())
-		for range min(left, cap(messages)) {
-			messages = append(messages, stream.Message{
-				Topic: stream.Journal, Partition: 0, Key: []byte(pool), Value: m.append(nil, now), ContentType: stream.ContentTypeProtobuf,
-			})
-		}
-		if err := producer.Produce(ctx, messages); err != nil {
-			return err
+	if keyed {
+		if err := b.makeTopic(ctx, b.keyed(n)); err != nil {
+			return journal{}, err
 		}
 	}
-	return nil
+	g := workload.New(l, b.o.skus)
+	j := journal{first: g.Setup(), entries: b.o.entries}
+	keyedTopic := ""
+	if keyed {
+		keyedTopic = b.keyed(n)
+	}
+	if err := g.Fill(ctx, b.Brokers, b.installation(n)+string(stream.Journal), keyedTopic, j.first+j.entries); err != nil {
+		return journal{}, err
+	}
+	j.onHand = g.OnHand()
+	return j, nil
 }
 
-// onCopy calls f with the task of working off the first records of a journal to a topic that is made for it.
-func (b *bench) onCopy(ctx context.Context, n, records int, f func(peers.Task) (float64, error)) (perSecond float64, err error) {
-	t := peers.Task{Brokers: b.Brokers, From: b.installation(n) + string(stream.Journal), To: b.installation(n) + "copy", Records: records}
-	if _, err := b.Admin.CreateTopic(ctx, 1, 1, nil, t.To); err != nil {
+func (b *bench) makeTopic(ctx context.Context, name string) error {
+	resp, err := b.Admin.CreateTopic(ctx, 1, 1, nil, name)
+	return errors.Join(err, resp.Err)
+}
+
+// onCopy calls f with the task of working off the first records of a topic to one that is made for it.
+func (b *bench) onCopy(ctx context.Context, n int, from string, records int, f func(peers.Task) (float64, error)) (perSecond float64, err error) {
+	t := peers.Task{Brokers: b.Brokers, From: from, To: b.installation(n) + "copy", Records: records}
+	if err := b.makeTopic(ctx, t.To); err != nil {
 		return 0, err
 	}
 	perSecond, err = f(t)
@@ -150,16 +111,37 @@ func (b *bench) onCopy(ctx context.Context, n, records int, f func(peers.Task) (
 }
 
 // copyRecords is the yardstick.
-func (b *bench) copyRecords(ctx context.Context, n int) (perSecond float64, err error) {
-	return b.onCopy(ctx, n, b.o.entries, func(t peers.Task) (float64, error) { return peers.Copy(ctx, t) })
+func (b *bench) copyRecords(ctx context.Context, n int, j journal) (perSecond float64, err error) {
+	return b.onCopy(ctx, n, b.installation(n)+string(stream.Journal), j.entries, func(t peers.Task) (float64, error) {
+		t.First = int64(j.first)
+		return peers.Copy(ctx, t)
+	})
 }
 
 // naive works off the beginning of a journal as is usually done first.
-func (b *bench) naive(ctx context.Context, n, round int) (perSecond float64, err error) {
+func (b *bench) naive(ctx context.Context, n, round int, j journal) (perSecond float64, err error) {
 	name := fmt.Sprintf("%snaive%d", b.installation(n), round)
-	return b.onCopy(ctx, n, min(b.o.entries, b.o.naive), func(t peers.Task) (float64, error) {
+	return b.onCopy(ctx, n, b.installation(n)+string(stream.Journal), min(j.entries, b.o.naive), func(t peers.Task) (float64, error) {
 		return peers.Naive(ctx, t, b.Redis, name, name+":")
 	})
+}
+
+// streams works off a journal with Kafka Streams and makes sure that it has counted everything.
+func (b *bench) streams(ctx context.Context, n, round int, j journal) (perSecond float64, err error) {
+	name := fmt.Sprintf("%sstreams%d", b.installation(n), round)
+	perSecond, err = b.onCopy(ctx, n, b.keyed(n), j.entries, func(t peers.Task) (float64, error) {
+		perSecond, err := peers.Streams(ctx, b.Admin, b.o.streams, t, name)
+		if err != nil {
+			return 0, err
+		}
+		counted, err := peers.Counted(ctx, t.Brokers, t.To)
+		if err == nil && !reflect.DeepEqual(counted, j.onHand) {
+			err = errors.New("Kafka Streams has counted something else than what was written") //nolint:staticcheck // a name
+		}
+		return perSecond, err
+	})
+	_, deleted := b.Admin.DeleteTopics(ctx, name+"-counts-changelog")
+	return perSecond, errors.Join(err, deleted)
 }
 
 // A worker is an allocator that works on partition 0 of an installation with a state of its own.
@@ -223,39 +205,51 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 	return w, nil
 }
 
-// await waits until the worker has committed everything before offset.
-func (w *worker) await(ctx context.Context, offset int64) error {
+// await waits until the worker has committed everything before offset, and returns what it has committed then.
+func (w *worker) await(ctx context.Context, offset int64) (next int64, err error) {
 	for {
 		select {
 		case next := <-w.progress:
 			if next >= offset {
-				return nil
+				return next, nil
 			}
 		case err := <-w.done:
 			w.done <- err
-			return fmt.Errorf("the worker stopped: %w", err)
+			return 0, fmt.Errorf("the worker stopped: %w", err)
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		}
 	}
 }
 
-// steps says how long a batch took on average, step by step.
-func (w *worker) steps() string {
+// A spent is how long batches took in one step, together.
+type spent struct {
+	seconds float64
+	batches uint64
+}
+
+// steps says what each step has taken so far.
+func (w *worker) steps() (map[string]spent, error) {
 	families, err := w.metrics.Gather()
-	if err != nil {
-		return err.Error()
-	}
-	var parts []string
+	steps := map[string]spent{}
 	for _, f := range families {
 		if f.GetName() != "shelfwire_allocator_batch_seconds" {
 			continue
 		}
 		for _, m := range f.GetMetric() {
-			h := m.GetHistogram()
-			mean := time.Duration(h.GetSampleSum() / float64(h.GetSampleCount()) * float64(time.Second))
-			parts = append(parts, fmt.Sprintf("%s %v", m.GetLabel()[0].GetValue(), mean.Round(100*time.Microsecond)))
+			steps[m.GetLabel()[0].GetValue()] = spent{m.GetHistogram().GetSampleSum(), m.GetHistogram().GetSampleCount()}
 		}
+	}
+	return steps, err
+}
+
+// perBatch says how long a batch took on average, step by step.
+func perBatch(before, after map[string]spent) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		n := after[name].batches - before[name].batches
+		mean := time.Duration((after[name].seconds - before[name].seconds) / float64(n) * float64(time.Second))
+		parts = append(parts, fmt.Sprintf("%s %v", name, mean.Round(100*time.Microsecond)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -285,27 +279,44 @@ type foldResult struct {
 	cpu       cpu
 }
 
-// foldAll folds the whole journal of installation n into an empty state.
-func (b *bench) foldAll(ctx context.Context, n, round int) (r foldResult, err error) {
+// foldAll folds the whole journal of installation n into an empty state, and measures it behind what comes first. profile, where
+// not nil, gets the CPU profile of that.
+func (b *bench) foldAll(ctx context.Context, n, round int, j journal, profile io.Writer) (r foldResult, err error) {
 	prefix := fmt.Sprintf("%sround%d:", b.installation(n), round)
-	err = b.profiled(func() error {
-		before, err := b.cpu(ctx)
-		if err != nil {
-			return err
+	defer func() { err = errors.Join(err, b.Forget(ctx, prefix)) }()
+	begin := time.Now()
+	w, err := b.worker(ctx, n, prefix)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, w.stop()) }()
+	from := int64(0)
+	if j.first > 0 {
+		if from, err = w.await(ctx, int64(j.first)); err != nil {
+			return r, err
 		}
-		begin := time.Now()
-		w, err := b.worker(ctx, n, prefix)
-		if err != nil {
-			return err
+		begin = time.Now()
+	}
+	before, err1 := b.cpu(ctx)
+	stepsBefore, err2 := w.steps()
+	if err := errors.Join(err1, err2); err != nil {
+		return r, err
+	}
+	if profile != nil {
+		if err := pprof.StartCPUProfile(profile); err != nil {
+			return r, fmt.Errorf("start the CPU profile: %w", err)
 		}
-		err = w.await(ctx, int64(b.o.entries))
-		r.perSecond = float64(b.o.entries) / time.Since(begin).Seconds()
-		r.steps = w.steps()
-		after, cpuErr := b.cpu(ctx)
-		r.cpu = cpu{after.ours - before.ours, after.redis - before.redis}
-		return errors.Join(err, cpuErr, w.stop())
-	})
-	return r, errors.Join(err, b.Forget(ctx, prefix))
+		defer pprof.StopCPUProfile()
+	}
+	end, err := w.await(ctx, int64(j.first+j.entries))
+	if err != nil {
+		return r, err
+	}
+	r.perSecond = float64(end-from) / time.Since(begin).Seconds()
+	after, err1 := b.cpu(ctx)
+	stepsAfter, err2 := w.steps()
+	r.steps, r.cpu = perBatch(stepsBefore, stepsAfter), cpu{after.ours - before.ours, after.redis - before.redis}
+	return r, errors.Join(err1, err2)
 }
 
 // A cpu is processor time that was spent: by this process, and by Redis, for whomever.

@@ -4,6 +4,9 @@
 //
 //	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/latency
 //
+// With -streams it measures Kafka Streams with exactly-once too, round by round, from its own input topic until its count is read:
+// one hop less.
+//
 // Milliseconds depend on the machine and on what else it does, so nothing is judged but that every movement was counted. It uses
 // topics, groups and keys with a prefix of its own and deletes them at the end.
 package main
@@ -37,8 +40,9 @@ func main() {
 
 // options is what the command line says.
 type options struct {
-	rate, skus       int
-	warmUp, duration time.Duration
+	rate, skus, rounds int
+	warmUp, duration   time.Duration
+	streams, results   string
 }
 
 func parse(args []string, out io.Writer) (options, error) {
@@ -47,12 +51,15 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.SetOutput(out)
 	flags.IntVar(&o.rate, "rate", 2000, "movements a second")
 	flags.IntVar(&o.skus, "skus", 10_000, "SKUs they are spread over")
-	flags.DurationVar(&o.warmUp, "warm-up", 3*time.Second, "how long movements flow before it is measured")
-	flags.DurationVar(&o.duration, "for", 10*time.Second, "how long is measured")
+	flags.IntVar(&o.rounds, "rounds", 1, "rounds of each")
+	flags.DurationVar(&o.warmUp, "warm-up", 3*time.Second, "how long movements flow in each round before it is measured")
+	flags.DurationVar(&o.duration, "for", 10*time.Second, "how long is measured in each round")
+	flags.StringVar(&o.streams, "streams", "", "measure Kafka Streams too, as built into this folder (make bin/streams/streams.jar)")
+	flags.StringVar(&o.results, "results", "", "write the medians as a Markdown table to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.rate < 1 || o.skus < 1 || o.warmUp < 0 || o.duration <= 0 || flags.NArg() > 0 {
+	if o.rate < 1 || o.skus < 1 || o.rounds < 1 || o.warmUp < 0 || o.duration <= 0 || flags.NArg() > 0 {
 		return o, errors.New("every number must be positive, and there are no arguments")
 	}
 	return o, nil
@@ -76,19 +83,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	inst := &app.Installation{Config: cfg, Log: log}
 	defer func() { err = errors.Join(err, inst.Close()) }()
-	cluster, err := inst.Cluster(ctx)
-	if err != nil {
+	if _, err := inst.ApplyTopics(ctx); err != nil {
 		return err
 	}
-	if _, err := cluster.ApplyTopics(ctx, inst.Layout()); err != nil {
-		return err
-	}
-	return staged(ctx, inst, func(ctx context.Context) error {
-		m, err := measure(ctx, cfg, o)
+	subjects := []*subject{shelfwire(cfg)}
+	if o.streams != "" {
+		peer, stop, err := streams(ctx, place, o.streams)
 		if err != nil {
 			return err
 		}
-		return m.report(out, o)
+		defer func() { err = errors.Join(err, stop()) }()
+		subjects = append(subjects, peer)
+	}
+	return staged(ctx, inst, func(ctx context.Context) error {
+		if err := measureAll(ctx, place.Brokers, o, subjects, out); err != nil || o.results == "" {
+			return err
+		}
+		return os.WriteFile(o.results, table(o, subjects, time.Now()), 0o644)
 	})
 }
 

@@ -13,59 +13,68 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
-	"github.com/shelfwire/shelfwire/internal/config"
 	"github.com/shelfwire/shelfwire/internal/record"
-	"github.com/shelfwire/shelfwire/internal/stock"
-	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 const (
-	pool = "bench"
 	// burst is how often the generator writes: every millisecond what is due.
 	burst = time.Millisecond
 	// patience is how long the last movements may take.
 	patience = time.Minute
 )
 
-// A measurement is one run. Every movement is a receipt of one unit, so a SKU's count says how many of its movements it has
-// seen: each is found, also one that a later movement of the same SKU has overtaken on its way.
+// A measurement is one round of one subject. Every movement is a receipt of one unit, so a SKU's count says how many of its
+// movements it has seen: each is found, also one that a later movement of the same SKU has overtaken on its way.
 type measurement struct {
-	o     options
-	first time.Time // due time of the first movement
+	o       options
+	subject *subject
+	first   time.Time // due time of the first movement
 
 	mu  sync.Mutex
 	due map[string][]time.Time // of the movements of each SKU that are not counted yet; guarded by mu
 
 	// Of the reader: how long the movements took after the warm-up, and the newest movement of each availability hop by hop.
 	took, taken, folded, read []time.Duration
-	counted                   map[string]stock.Quantity
 	left                      int
 }
 
+// measureAll makes the rounds, each subject in turn, and prints them.
+func measureAll(ctx context.Context, brokers []string, o options, subjects []*subject, out io.Writer) error {
+	defer func() {
+		for _, s := range subjects {
+			s.close()
+		}
+	}()
+	for _, s := range subjects {
+		if err := s.connect(brokers); err != nil {
+			return err
+		}
+	}
+	for range o.rounds {
+		for _, s := range subjects {
+			m, err := measure(ctx, o, s)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			if err := m.report(out); err != nil {
+				return err
+			}
+			s.p50, s.p99 = append(s.p50, percentile(m.took, 0.5)), append(s.p99, percentile(m.took, 0.99))
+		}
+	}
+	return nil
+}
+
 // measure writes the movements and reads until every one is counted.
-func measure(ctx context.Context, cfg config.Config, o options) (*measurement, error) {
+func measure(ctx context.Context, o options, s *subject) (*measurement, error) {
 	total := int(float64(o.rate) * (o.warmUp + o.duration).Seconds())
-	m := &measurement{o: o, due: map[string][]time.Time{}, counted: map[string]stock.Quantity{}, left: total}
-	reader, err := kgo.NewClient(
-		kgo.SeedBrokers(cfg.Kafka.Brokers...), kgo.ConsumeTopics(cfg.TopicPrefix+string(stream.Availability)),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
-	writer, err := kgo.NewClient(kgo.SeedBrokers(cfg.Kafka.Brokers...), kgo.ProducerLinger(0),
-		kgo.DefaultProduceTopic(cfg.TopicPrefix+string(stream.Movements)))
-	if err != nil {
-		return nil, err
-	}
-	defer writer.Close()
+	m := &measurement{o: o, subject: s, due: map[string][]time.Time{}, left: total}
 	ctx, cancel := context.WithTimeout(ctx, o.warmUp+o.duration+patience)
 	defer cancel()
 	m.first = time.Now()
 	written := make(chan error, 1)
-	go func() { written <- m.write(ctx, writer, total) }()
-	err = m.readAll(ctx, reader)
+	go func() { written <- m.write(ctx, s.writer, total) }()
+	err := m.readAll(ctx, s.reader)
 	if err != nil {
 		cancel()
 		err = fmt.Errorf("%d of %d movements not seen: %w", m.left, total, err)
@@ -90,9 +99,8 @@ func (m *measurement) write(ctx context.Context, client *kgo.Client, total int) 
 			m.mu.Lock()
 			m.due[sku] = append(m.due[sku], due)
 			m.mu.Unlock()
-			value := fmt.Sprintf(`{"movement":{"pool":%q,"outlet":"OUT-%d","sku":%q,"kind":"receipt","quantity":1,"occurred_at":%q,"source":"wms","epoch":1,"sequence":%d}}`,
-				pool, rnd.IntN(4), sku, due.UTC().Format(time.RFC3339Nano), n+1)
-			client.Produce(ctx, &kgo.Record{Key: []byte(pool), Value: []byte(value)}, func(_ *kgo.Record, err error) {
+			m.subject.sent++
+			client.Produce(ctx, m.subject.movement(due, sku, fmt.Sprintf("OUT-%d", rnd.IntN(4)), m.subject.sent), func(_ *kgo.Record, err error) {
 				if err != nil {
 					select {
 					case failed <- err:
@@ -134,16 +142,16 @@ func (m *measurement) readAll(ctx context.Context, client *kgo.Client) error {
 
 // count notes the movements that an availability, emitted and read when it says, is the first to count.
 func (m *measurement) count(a *record.Availability, emitted, now time.Time) error {
-	more := int(a.OnHand - m.counted[a.SKU])
+	more := int(a.OnHand - m.subject.counted[a.SKU])
 	m.mu.Lock()
 	due := m.due[a.SKU]
 	if more < 0 || more > len(due) {
 		m.mu.Unlock()
-		return fmt.Errorf("%s: %d on hand after %d, but %d movements are under way", a.SKU, a.OnHand, m.counted[a.SKU], len(due))
+		return fmt.Errorf("%s: %d on hand after %d, but %d movements are under way", a.SKU, a.OnHand, m.subject.counted[a.SKU], len(due))
 	}
 	due, m.due[a.SKU] = due[:more:more], due[more:]
 	m.mu.Unlock()
-	m.counted[a.SKU], m.left = a.OnHand, m.left-more
+	m.subject.counted[a.SKU], m.left = a.OnHand, m.left-more
 	for i, at := range due {
 		if at.Sub(m.first) < m.o.warmUp {
 			continue
@@ -160,20 +168,26 @@ func (m *measurement) count(a *record.Availability, emitted, now time.Time) erro
 
 // report prints the percentiles. Timestamps of records are of a whole millisecond, so of what ends or begins with one the parts
 // are good to a millisecond only.
-func (m *measurement) report(out io.Writer, o options) error {
+func (m *measurement) report(out io.Writer) error {
 	if len(m.took) == 0 {
 		return errors.New("nothing was measured")
 	}
-	fmt.Fprintf(out, "latency, movements → ingest → journal → allocator → availability read, at %d/s for %v (%d movements over %d SKUs): %s\n",
-		o.rate, o.duration, len(m.took), o.skus, percentiles(m.took))
-	fmt.Fprintf(out, "  until ingest has it:               %s\n", percentiles(m.taken))
-	fmt.Fprintf(out, "  until the allocator has folded it: %s\n", percentiles(m.folded))
-	fmt.Fprintf(out, "  until its availability is read:    %s\n", percentiles(m.read))
+	fmt.Fprintf(out, "latency, %s, at %d/s for %v (%d movements over %d SKUs): %s\n",
+		m.subject.path, m.o.rate, m.o.duration, len(m.took), m.o.skus, percentiles(m.took))
+	if m.subject.hops {
+		fmt.Fprintf(out, "  until ingest has it:               %s\n", percentiles(m.taken))
+		fmt.Fprintf(out, "  until the allocator has folded it: %s\n", percentiles(m.folded))
+		fmt.Fprintf(out, "  until its availability is read:    %s\n", percentiles(m.read))
+	}
 	return nil
 }
 
-func percentiles(took []time.Duration) string {
+// percentile sorts what is given.
+func percentile(took []time.Duration, p float64) time.Duration {
 	slices.Sort(took)
-	at := func(p float64) time.Duration { return took[int(p*float64(len(took)-1))].Round(10 * time.Microsecond) }
-	return fmt.Sprintf("p50 %v, p99 %v, most %v", at(0.5), at(0.99), at(1))
+	return took[int(p*float64(len(took)-1))].Round(10 * time.Microsecond)
+}
+
+func percentiles(took []time.Duration) string {
+	return fmt.Sprintf("p50 %v, p99 %v, most %v", percentile(took, 0.5), percentile(took, 0.99), percentile(took, 1))
 }

@@ -4,40 +4,26 @@ package peers
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/shelfwire/shelfwire/benchmarks/workload"
 )
 
-// A Task is records to be worked off, from the start of the one partition of a topic to a topic that is empty.
+// A Task is records to be worked off, from an offset of the one partition of a topic on, to a topic that is empty.
 type Task struct {
 	Brokers  []string
 	From, To string
+	First    int64 // where [Copy] begins; the others begin at the start
 	Records  int
-}
-
-// A failure keeps the first error of many acknowledgements.
-type failure struct{ err atomic.Pointer[error] }
-
-func (f *failure) acked(_ *kgo.Record, err error) {
-	if err != nil {
-		f.err.CompareAndSwap(nil, &err)
-	}
-}
-
-func (f *failure) error() error {
-	if err := f.err.Load(); err != nil {
-		return *err
-	}
-	return nil
 }
 
 // Copy is the limit: one bare client reads the records and writes the same bytes, as fast as it can. It returns records per second.
 func Copy(ctx context.Context, t Task) (perSecond float64, err error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(t.Brokers...),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.From: {0: kgo.NewOffset().AtStart()}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.From: {0: kgo.NewOffset().At(t.First)}}),
 		kgo.DefaultProduceTopic(t.To),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.ProducerLinger(0),
@@ -47,7 +33,7 @@ func Copy(ctx context.Context, t Task) (perSecond float64, err error) {
 		return 0, err
 	}
 	defer client.Close()
-	var failed failure
+	var failed workload.Failure
 	begin := time.Now()
 	for read := 0; read < t.Records; {
 		fetches := client.PollFetches(ctx)
@@ -56,11 +42,11 @@ func Copy(ctx context.Context, t Task) (perSecond float64, err error) {
 		}
 		for r := range fetches.RecordsAll() {
 			read++
-			client.Produce(ctx, &kgo.Record{Key: r.Key, Value: r.Value}, failed.acked)
+			client.Produce(ctx, &kgo.Record{Key: r.Key, Value: r.Value}, failed.Acked)
 		}
 	}
 	if err := client.Flush(ctx); err != nil {
 		return 0, err
 	}
-	return float64(t.Records) / time.Since(begin).Seconds(), failed.error()
+	return float64(t.Records) / time.Since(begin).Seconds(), failed.Error()
 }

@@ -80,15 +80,30 @@ func ordersCommand(sh *app.Shell) *cobra.Command {
 	}
 	sync.Flags().StringVar(&since, "since", "", "read again what changed from `TIME` on")
 	waitFlag(sync, &wait)
-	return app.Group(&cobra.Command{Use: "orders", Short: "Read a channel's orders"}, sync)
+	fetchWait := patience
+	fetch := &cobra.Command{
+		Use:   "fetch CHANNEL ORDER",
+		Short: "Read one order of a channel's now",
+		Long: `Reads one order of a channel by the id that the channel gives it (as in shelfwire order), whenever it changed, and writes it to the
+topic orders as a polled one is. An order that is known already as it is changes nothing. Exit status 1: there is none, or the channel
+does not tell.`,
+		Example: "  shelfwire orders fetch acme/shopify-ca 5512345678901",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return ask(cmd.Context(), sh, args[:1], record.Command{Kind: record.CommandFetch, OrderID: args[1]}, fetchWait)
+		},
+	}
+	waitFlag(fetch, &fetchWait)
+	return app.Group(&cobra.Command{Use: "orders", Short: "Read a channel's orders"}, sync, fetch)
 }
 
 func failedCommand(sh *app.Shell) *cobra.Command {
 	limit := 100
 	list := &cobra.Command{
-		Use:     "list [POOL]",
-		Short:   "Print what could not be told, and why",
-		Long:    "Prints the listings that are held or put aside, or whose newest communication was turned away or has no known outcome, newest first.",
+		Use:   "list [POOL]",
+		Short: "Print what could not be told, and why",
+		Long: `Prints the listings that are held or put aside, or whose newest communication was turned away or has no known outcome, and the
+despatches that were not told, or that their channel has not taken, newest first.`,
 		Example: "  shelfwire failed list acme",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,10 +121,10 @@ func failedCommand(sh *app.Shell) *cobra.Command {
 					return nil
 				}
 				t := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(t, "SINCE\tCHANNEL\tSKU\tLOCATION\tSTATE\tWHY")
+				fmt.Fprintln(t, "SINCE\tCHANNEL\tWHAT\tSTATE\tWHY")
 				for i := range failures {
 					f := &failures[i]
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.RecordedAt, stream.JoinKey(f.Pool, f.Channel), f.SKU, f.Location, communicationWord(f.State), whyOf(&f.Communication))
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.RecordedAt, stream.JoinKey(f.Pool, f.Channel), subjectWord(&f.Communication), communicationWord(f.State), whyOf(&f.Communication))
 				}
 				return t.Flush()
 			})
@@ -118,9 +133,10 @@ func failedCommand(sh *app.Shell) *cobra.Command {
 	list.Flags().IntVar(&limit, "limit", limit, "print at most `N`")
 	wait := patience
 	retry := &cobra.Command{
-		Use:     "retry CHANNEL [SKU]",
-		Short:   "Take up again what was put aside",
-		Long:    "Takes up again the listings of a channel that were put aside: they are read, where the channel tells its levels, and told.",
+		Use:   "retry CHANNEL [SKU]",
+		Short: "Take up again what was put aside",
+		Long: `Takes up again the listings of a channel that were put aside: they are read, where the channel tells its levels, and told. Where no
+SKU is named, so are the despatches that the channel did not take.`,
 		Example: "  shelfwire failed retry acme/web\n  shelfwire failed retry acme/web SHIRT",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -182,10 +198,7 @@ func printDone(w io.Writer, c *record.Command, done record.CommandDone, said []r
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i := range said {
 		s := &said[i]
-		name := s.SKU
-		if s.Location != "" {
-			name += " at " + s.Location
-		}
+		name := subjectWord(s)
 		switch {
 		case s.State == record.Observed && s.Reason == "drift":
 			expected := "something else"
@@ -193,9 +206,11 @@ func printDone(w io.Writer, c *record.Command, done record.CommandDone, said []r
 				expected = fmt.Sprint(*s.Expected)
 			}
 			fmt.Fprintf(t, "%s\tdrifted\tthe channel shows %d instead of %s\n", name, *s.Level, expected)
+		case s.State == record.Acknowledged && s.Kind == record.ConfirmShipment:
+			fmt.Fprintf(t, "%s\ttold\t\n", name)
 		case s.State == record.Acknowledged:
 			fmt.Fprintf(t, "%s\ttold\t%d\n", name, s.Quantity)
-		case s.State == record.CommunicationRejected, s.State == record.Unknown, s.State == record.Quarantined:
+		case s.State == record.CommunicationRejected, s.State == record.Unknown, s.State == record.Quarantined, s.State == record.Held:
 			fmt.Fprintf(t, "%s\t%s\t%s\n", name, communicationWord(s.State), whyOf(s))
 		}
 	}
@@ -206,10 +221,16 @@ func printDone(w io.Writer, c *record.Command, done record.CommandDone, said []r
 	switch c.Kind {
 	case record.CommandOrders:
 		_, err = fmt.Fprintf(w, "%d orders read\n", done.Count)
+	case record.CommandFetch:
+		_, err = fmt.Fprintf(w, "order %s read\n", c.OrderID)
 	case record.CommandSync:
 		_, err = fmt.Fprintf(w, "%d listings read, %d drifted, %d put aside\n", done.Count, done.Drifted, done.Failed)
 	default:
-		_, err = fmt.Fprintf(w, "%d listings told, %d put aside\n", done.Count, done.Failed)
+		what := "listings"
+		if c.Kind == record.CommandRetry && c.SKU == "" {
+			what = "listings and despatches"
+		}
+		_, err = fmt.Fprintf(w, "%d %s told, %d put aside\n", done.Count, what, done.Failed)
 	}
 	return err
 }

@@ -35,7 +35,7 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
 		sendCommand(sh), applyCommand(sh), importCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh),
 		explainCommand(sh), statusCommand(sh), syncCommand(sh), pushCommand(sh), ordersCommand(sh), failedCommand(sh),
 		rejectionsCommand(sh), refreshCommand(sh), verifyCommand(sh), shadowCommand(sh), snapshotCommand(sh), restoreCommand(sh),
-		simCommand(sh),
+		journalCommand(sh), simCommand(sh),
 	)
 	return app.Execute(ctx, root, args, env)
 }

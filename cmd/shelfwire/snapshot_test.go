@@ -89,6 +89,9 @@ func TestSnapshotAndRestoreOfAnEmbeddedInstallation(t *testing.T) {
 		t.Errorf("stock = %s", stock)
 	}
 	must(t, env, "", "verify")
+	if _, stderr, status := cli(t, env, "", "journal", "rebase", "--delete-journal", file, file+".new"); status != 1 || !strings.Contains(stderr, "keeps its journal") {
+		t.Errorf("rebase of an embedded installation: status %d, %q", status, stderr)
+	}
 	if _, stderr, status := cli(t, env, "", "restore", filepath.Join(t.TempDir(), "none")); status != 1 || !strings.Contains(stderr, "no such file") {
 		t.Errorf("restore of no file: status %d, %q", status, stderr)
 	}

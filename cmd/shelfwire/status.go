@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shelfwire/shelfwire/internal/app"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
@@ -114,11 +115,11 @@ func statusPast(b *strings.Builder, st *app.Status) {
 	}
 	_ = t.Flush() // into memory
 	if len(st.Past.Failures) > 0 {
-		b.WriteString("\nlistings that are not as they should be, the newest:\n")
+		b.WriteString("\nlistings that are not as they should be and despatches that were not taken, the newest:\n")
 		t = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 		for i := range st.Past.Failures {
 			f := &st.Past.Failures[i]
-			fmt.Fprintf(t, "  %s\t%s/%s %s\t%s\t%s\n", ago(st, f.RecordedAt), f.Pool, f.Channel, listingWord(f.SKU, f.Location), communicationWord(f.State),
+			fmt.Fprintf(t, "  %s\t%s/%s %s\t%s\t%s\n", ago(st, f.RecordedAt), f.Pool, f.Channel, subjectWord(&f.Communication), communicationWord(f.State),
 				strings.TrimSpace(f.ReplyClass+" "+cmp.Or(f.Reply, f.Reason)))
 		}
 		_ = t.Flush() // into memory
@@ -132,6 +133,14 @@ func statusPast(b *strings.Builder, st *app.Status) {
 		}
 		_ = t.Flush() // into memory
 	}
+}
+
+// subjectWord names what a communication is about: a listing, or a despatch.
+func subjectWord(c *record.Communication) string {
+	if c.OrderID != "" {
+		return "order " + c.OrderID + ", despatch " + c.FulfilmentID
+	}
+	return listingWord(c.SKU, c.Location)
 }
 
 func listingWord(sku, location string) string {
@@ -196,6 +205,8 @@ type (
 		State      string `json:"state"`
 		ReplyClass string `json:"reply_class"`
 		Reply      string `json:"reply"`
+		Order      string `json:"order_id,omitempty"`
+		Despatch   string `json:"fulfilment_id,omitempty"`
 		At         string `json:"at"`
 	}
 	statusInputJSON struct {
@@ -235,7 +246,7 @@ func writeStatusJSON(w io.Writer, st *app.Status) error {
 		}
 		for i := range past.Failures {
 			f := &past.Failures[i]
-			out.Failures = append(out.Failures, failureJSON{f.Pool, f.Channel, f.SKU, f.Location, communicationWord(f.State), f.ReplyClass, f.Reply, f.RecordedAt.String()})
+			out.Failures = append(out.Failures, failureJSON{f.Pool, f.Channel, f.SKU, f.Location, communicationWord(f.State), f.ReplyClass, f.Reply, f.OrderID, f.FulfilmentID, f.RecordedAt.String()})
 		}
 		for i := range past.Rejections {
 			r := &past.Rejections[i]

@@ -38,7 +38,7 @@ oldest decrease that no channel has acknowledged: acme/web SHIRT at 7: shows 9, 
 pool  SKUs  listings  failing  backordered  last entry  last communication
 acme  3     2         1        0            1s ago      -
 
-listings that are not as they should be, the newest:
+listings that are not as they should be and despatches that were not taken, the newest:
   1h00m ago  acme/web HAT  held  unauthorised
 
 inputs that were not applied or were flagged, the newest (shelfwire rejections list shows all):

@@ -351,6 +351,9 @@ func TestRedisAwayIsWaitedForAndSaidOnce(t *testing.T) {
 
 func TestStops(t *testing.T) {
 	all := entries(50, 100)
+	hole := record.JournalEntry{Event: all[len(all)-1].Event, EntryTime: all[len(all)-1].EntryTime, Origin: record.Origin{
+		TopicID: "aa", Topic: "movements", Offset: 1000, Previous: 998,
+	}}
 	ahead := record.JournalEntry{Event: all[len(all)-1].Event, EntryTime: day.Add(100 * 365 * 24 * time.Hour)}
 	for _, test := range []struct {
 		name  string
@@ -375,6 +378,7 @@ func TestStops(t *testing.T) {
 			r.journal.append(all[0])
 		}, "WRONGTYPE"},
 		{"an entry that does not decode", func(r *rig) { r.journal.appendRaw([]byte("\xff\xff")) }, "read entry 100"},
+		{"an entry whose predecessor never arrived", func(r *rig) { r.journal.append(hole) }, "never arrived"},
 		{"an entry from the future", func(r *rig) { r.journal.append(ahead) }, "set the clock"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package allocator
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/output"
@@ -37,24 +38,39 @@ type fold struct {
 	// incomplete is scratch of prefetch.
 	incomplete []output.Entry
 
-	// last is the position of the state in memory, which the store will be at when the last batch handed over is committed;
-	// previous is where it is until then. For as long as the partition is ours the store is at one of the two.
-	last, previous stream.Position
+	// ends are where the newest batches end, the oldest first; the last is the position of the state in memory. While one batch is
+	// filled all others may be on their way, so for as long as the partition is ours the store is at one of these.
+	ends [batches]stream.Position
 }
 
 // newFold returns a fold that goes on from the stored position, zero where nothing is stored.
 func newFold(store Store, partition int32, stored stream.Position) *fold {
-	return &fold{store: store, partition: partition, state: engine.NewState(), last: stored, previous: stored}
+	f := &fold{store: store, partition: partition, state: engine.NewState()}
+	f.committed(stored)
+	return f
 }
 
+// committed notes that everything up to the position is committed.
+func (f *fold) committed(at stream.Position) {
+	for i := range f.ends {
+		f.ends[i] = at
+	}
+}
+
+// last is the position of the state in memory, which the store will be at when all batches are committed.
+func (f *fold) last() stream.Position { return f.ends[batches-1] }
+
 // ours reports whether a position found in the store is one that this worker has put there, or is about to.
-func (f *fold) ours(stored stream.Position) bool { return stored == f.last || stored == f.previous }
+func (f *fold) ours(stored stream.Position) bool { return slices.Contains(f.ends[:], stored) }
 
 // batch folds the run and fills b with what it has to say. After an error the fold must not be used any more.
 func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 	f.changes.Reset()
-	prefetched := false
+	prefetched, looked := false, 0
 	for i, e := range r.entries {
+		if i == looked {
+			looked += f.state.Look(r.records[i:])
+		}
 		if err := f.need(ctx, r.entries[i:], &prefetched); err != nil {
 			return err
 		}
@@ -64,15 +80,16 @@ func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 	}
 	b.out.Fill(f.state, &f.changes, f.partition, r.entries)
 	f.describe(r, b)
-	b.before, b.next = f.last, r.end
-	f.previous, f.last = f.last, r.end
+	b.before, b.next = f.last(), r.end
+	copy(f.ends[:], f.ends[1:])
+	f.ends[batches-1] = r.end
 	return nil
 }
 
 // evict lets go of rows until at most keep are held. Everything that was folded has been committed: rows of the last batch may be
 // loaded from now on.
 func (f *fold) evict(keep int) {
-	f.previous = f.last
+	f.committed(f.last())
 	f.changes.Reset()
 	f.state.Evict(keep)
 }
@@ -186,18 +203,19 @@ func (f *fold) asOf(at stream.Position) error {
 	if f.ours(at) {
 		return nil
 	}
-	return fmt.Errorf("%w: it is at %v, expected was %v", ErrMoved, at, f.last)
+	return fmt.Errorf("%w: it is at %v, expected was %v", ErrMoved, at, f.last())
 }
 
 // torn stops the partition at a row that is newer than the position it was stored with: a commit that was applied by half (a
-// restored file, keys copied by hand). Rows that this worker has changed since previous are in memory and never loaded.
+// restored file, keys copied by hand). Rows that this worker has changed since the oldest position are in memory and never loaded.
 func (f *fold) torn(k engine.RowKey, value []byte) error {
+	oldest := f.ends[0]
 	v, ok := output.StockVersion(value)
-	if ok && v <= stock.VersionAt(f.previous.Generation, f.previous.Offset-1) {
+	if ok && v <= stock.VersionAt(oldest.Generation, oldest.Offset-1) {
 		return nil
 	}
 	return stream.Alarm(fmt.Errorf("stock row %q of pool %q is of version %d, but the stored position is %v: rows and position do not belong together, restore a copy of the state",
-		k.ID, k.Pool, v, f.previous))
+		k.ID, k.Pool, v, oldest))
 }
 
 // describe counts what the batch says, for metrics.

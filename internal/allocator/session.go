@@ -16,10 +16,11 @@ import (
 // session folds from the stored position until something goes wrong, and drops its memory then. progressed reports that it has
 // committed something, or has caught up.
 //
-// Three goroutines share the work, so that a batch is decoded and the one before it folded while the acknowledgements and the
-// commit of the one before that are under way: reading, folding (this one, which waits for the others) and writing. Two runs
-// and two batches go round between them, so that never more than one batch is being written: of two, the later could pass the
-// earlier when that one fails.
+// Four goroutines share the work, so that a batch is decoded, the one before it folded, the one before that acknowledged and the
+// one before that committed at the same time: reading, folding (this one, which waits for the others), producing and committing.
+// Two runs and three batches go round between them. Each goroutine has one at a time: of two batches that are produced together the
+// later could pass the earlier when that one fails. A batch that is produced while the one before it is committed can do no harm:
+// what a journal says does not hang on commits, and who starts again before the two says both again.
 func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.Logger, patience *patience) (progressed bool, err error) {
 	p := a.Partition()
 	o, err := s.start(ctx, p)
@@ -36,20 +37,24 @@ func (s *Stage) session(ctx context.Context, a stream.Assignment, logger *slog.L
 	x := &session{
 		stage: s, partition: p, assignment: a, patience: patience, logger: logger, reader: o.reader,
 		fold: newFold(s.store, p.ID, o.stored), ticked: map[string]stock.Instant{},
-		decodable: make(chan *run, 2), decoded: make(chan *run),
-		free: make(chan *batch, 2), full: make(chan *batch),
+		decodable: make(chan *run, runs), decoded: make(chan *run),
+		free: make(chan *batch, batches), full: make(chan *batch), produced: make(chan *batch),
 	}
-	for range 2 {
+	for range runs {
 		x.decodable <- &run{decoder: codec.NewDecoder()}
+	}
+	for range batches {
 		x.free <- &batch{}
 	}
 	var others sync.WaitGroup
 	others.Go(func() { fail(x.reading(ctx, o)) })
-	others.Go(func() {
-		if err := x.writing(ctx); err != nil {
-			fail(err)
-		}
-	})
+	for _, step := range []func(context.Context) error{x.producing, x.committing} {
+		others.Go(func() {
+			if err := step(ctx); err != nil {
+				fail(err)
+			}
+		})
+	}
 	err = x.folding(ctx)
 	close(x.full)
 	fail(err)
@@ -109,8 +114,8 @@ func (x *session) idle(ctx context.Context) error {
 	case err != nil:
 		x.patience.wait(ctx, err) // nothing to do meanwhile, so nothing to give up
 		return nil
-	case stored != x.fold.last:
-		return fmt.Errorf("%w: it is at %v, expected was %v", ErrMoved, stored, x.fold.last)
+	case stored != x.fold.last():
+		return fmt.Errorf("%w: it is at %v, expected was %v", ErrMoved, stored, x.fold.last())
 	}
 	x.patience.goOn(ctx)
 	x.progressed.Store(true)
@@ -142,7 +147,7 @@ func (x *session) makeRoom(ctx context.Context) error {
 	return nil
 }
 
-// foldRun folds a run into a free batch and hands it over to be written.
+// foldRun folds a run into a free batch and hands it over to be produced.
 func (x *session) foldRun(ctx context.Context, r *run) error {
 	if err := x.makeRoom(ctx); err != nil {
 		return err

@@ -15,7 +15,13 @@ import (
 // lagEvery is how often a busy worker looks up how far behind it is.
 const lagEvery = 5 * time.Second
 
-// A session is one run of a worker from a stored position on. Reading, folding and writing are a goroutine each.
+// How many runs and batches a session has.
+const (
+	runs    = 2 // one is decoded, one folded
+	batches = 3 // one is filled, one produced, one committed
+)
+
+// A session is one run of a worker from a stored position on. Reading, folding, producing and committing are a goroutine each.
 type session struct {
 	stage      *Stage
 	partition  stream.Partition
@@ -25,57 +31,60 @@ type session struct {
 	reader     stream.Reader // of reading
 	fold       *fold         // of folding
 
-	decodable, decoded chan *run   // runs to be filled, and to be folded
-	free, full         chan *batch // batches to be filled, and to be written
-	progressed         atomic.Bool
+	decodable, decoded   chan *run   // runs to be filled, and to be folded
+	free, full, produced chan *batch // batches to be filled, to be produced, and to be committed
+	progressed           atomic.Bool
 
 	ticked map[string]stock.Instant // of folding: entry time of the last tick written for each pool
 
-	lagAt   time.Time // of writing: when the lag was last looked up
-	lagFrom int64     // of writing: the offset then
+	lagAt   time.Time // of committing: when the lag was last looked up
+	lagFrom int64     // of committing: the offset then
 }
 
-// writing writes one batch after the other until full is closed or one fails.
-func (x *session) writing(ctx context.Context) error {
-	for b := range x.full {
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := x.write(ctx, b); err != nil {
-			return err
-		}
-		x.free <- b
-	}
-	return nil
-}
-
-// write makes a batch durable. The order is what makes it exact:
+// A batch is made durable in steps, whose order is what makes it exact:
 //
 //  1. outputs, acknowledged: after a crash here the batch is folded and written again with the same values and versions;
 //  2. marks, acknowledged: a mark promises that the offers before it are there;
 //  3. rows and position, in one step, if the position is still the one this batch started from;
 //  4. the group's offset, for lag tools: nothing depends on it.
-func (x *session) write(ctx context.Context, b *batch) error {
-	m := x.stage.metrics
-	begin := time.Now()
-	if err := x.produce(ctx, b.out.Messages); err != nil {
-		return err
+
+// producing does the first two steps of one batch after the other until full is closed or one fails.
+func (x *session) producing(ctx context.Context) error {
+	defer close(x.produced)
+	for b := range x.full {
+		begin := time.Now()
+		if err := x.produce(ctx, b.out.Messages); err != nil {
+			return err
+		}
+		if err := x.produce(ctx, b.out.Marks); err != nil {
+			return err
+		}
+		x.stage.metrics.batch.WithLabelValues("produce").Observe(time.Since(begin).Seconds())
+		select {
+		case x.produced <- b:
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	if err := x.produce(ctx, b.out.Marks); err != nil {
-		return err
+	return nil
+}
+
+// committing does the others until produced is closed or one fails.
+func (x *session) committing(ctx context.Context) error {
+	for b := range x.produced {
+		begin := time.Now()
+		if err := x.commit(ctx, b); err != nil {
+			return err
+		}
+		done := time.Now()
+		x.stage.metrics.batch.WithLabelValues("commit").Observe(done.Sub(begin).Seconds())
+		x.assignment.CommitLag(b.next.Offset)
+		x.patience.goOn(ctx)
+		x.progressed.Store(true)
+		x.count(b, done)
+		x.lag(ctx, b.next, done)
+		x.free <- b
 	}
-	produced := time.Now()
-	m.batch.WithLabelValues("produce").Observe(produced.Sub(begin).Seconds())
-	if err := x.commit(ctx, b); err != nil {
-		return err
-	}
-	done := time.Now()
-	m.batch.WithLabelValues("commit").Observe(done.Sub(produced).Seconds())
-	x.assignment.CommitLag(b.next.Offset)
-	x.patience.goOn(ctx)
-	x.progressed.Store(true)
-	x.count(b, done)
-	x.lag(ctx, b.next, done)
 	return nil
 }
 
@@ -167,6 +176,6 @@ func (x *session) lag(ctx context.Context, at stream.Position, now time.Time) {
 	}
 	perSecond := float64(folded) / since.Seconds()
 	if timeLeft := time.Duration(float64(left) / perSecond * float64(time.Second)); timeLeft > lagEvery {
-		x.logger.InfoContext(ctx, "catching up", "offset", at.Offset, "entries_left", left, "per_second", int64(perSecond), "time_left", timeLeft.Round(time.Second))
+		x.logger.InfoContext(ctx, "catching up", "offset", at.Offset, "entries_left", left, "per_second", int64(perSecond), "time_left", timeLeft.Round(time.Second).String())
 	}
 }

@@ -138,8 +138,16 @@ func (inst *Installation) EntryTimes(ctx context.Context, pool string, versions 
 	if err != nil {
 		return nil, err
 	}
+	store, err := inst.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, err := store.Meta(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	for _, v := range versions {
-		if _, known := times[v]; known || v.Offset() < bounds.Start || v.Offset() >= bounds.End {
+		if _, known := times[v]; known || v.Generation() != at.Generation || v.Offset() < bounds.Start || v.Offset() >= bounds.End {
 			continue
 		}
 		err := verify.EachRecord(ctx, topics, journal, stream.Bounds{Start: v.Offset(), End: v.Offset() + 1}, 0, func(r *stream.Record) error {

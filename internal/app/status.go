@@ -110,7 +110,15 @@ func (inst *Installation) sources(ctx context.Context, log TopicReader) ([]sourc
 	}
 	for _, t := range history.Topics() {
 		sources = append(sources, source{Audit, t, func(ctx context.Context, p int32) (int64, error) {
-			return past.Position(ctx, stream.Partition{Topic: t, ID: p})
+			generation := uint8(0)
+			if t == stream.Journal {
+				at, err := store.Meta(ctx, p)
+				if err != nil {
+					return 0, err
+				}
+				generation = at.Generation
+			}
+			return past.Position(ctx, stream.Partition{Topic: t, ID: p}.OfGeneration(generation))
 		}})
 	}
 	return sources, nil

@@ -32,7 +32,7 @@ var (
 	toldColumns = []string{
 		"pool", "channel", "account", "sku", "location", "offset", "recorded_at", "state", "kind", "quantity", "compare", "expected", "level",
 		"offer_version", "sold", "released", "attempt", "idempotency_key", "request_id", "reply_id", "reply_class", "reply", "reason", "command",
-		"offered_at", "occurred_at", "attempted_at", "replied_at", "arithmetic",
+		"offered_at", "occurred_at", "attempted_at", "replied_at", "arithmetic", "order_id", "fulfilment_id",
 	}
 	rejectionColumns = []string{
 		"class", "reason", "field", "topic", "partition", "offset", "index", "pool", "version", "ordinal", "rejected_at", "applied", "value", "value_base64",
@@ -65,7 +65,7 @@ func stockCSV(rows []StockRow, lowers map[string]bool, row func(...any)) {
 func toldCSV(t *Told, arithmetic string, row func(...any)) {
 	row(t.Pool, t.Channel, t.Account, t.SKU, t.Location, t.Offset, t.RecordedAt, stateOf(t.State).Key, kindKey(t.Kind), t.Quantity, t.Compare, t.Expected, t.Level,
 		t.OfferVersion, t.Sold, t.Released, int64(t.Attempt), t.IdempotencyKey, t.RequestID, t.ReplyID, t.ReplyClass, t.Reply, t.Reason, t.Command,
-		t.OfferedAt, t.OccurredAt, t.AttemptedAt, t.RepliedAt, arithmetic)
+		t.OfferedAt, t.OccurredAt, t.AttemptedAt, t.RepliedAt, arithmetic, t.OrderID, t.FulfilmentID)
 }
 
 // rejectionCSV gives the bytes as text where they are, else as base64.
@@ -86,6 +86,8 @@ func kindKey(k record.CommunicationKind) string {
 		return "compare_and_set"
 	case record.ReadLevel:
 		return "read_level"
+	case record.ConfirmShipment:
+		return "confirm_shipment"
 	}
 	return ""
 }

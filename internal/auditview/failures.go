@@ -1,9 +1,11 @@
 package auditview
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -126,4 +128,13 @@ func excerpt(value []byte) string {
 		out = append(out, c)
 	}
 	return string(out)
+}
+
+// NewestFailures merges failures that are each sorted newest first, up to limit.
+func NewestFailures(limit int, parts ...[]Told) []Told {
+	all := slices.Concat(parts...)
+	slices.SortStableFunc(all, func(a, b Told) int {
+		return cmp.Or(cmp.Compare(b.RecordedAt, a.RecordedAt), cmp.Compare(b.Offset, a.Offset))
+	})
+	return all[:min(limit, len(all))]
 }

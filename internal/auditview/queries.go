@@ -29,7 +29,8 @@ type Queries interface {
 	// Offers returns the newest limit offers of a listing at all of its locations, oldest first, for a chart.
 	Offers(ctx context.Context, pool, channel, sku string, limit int) ([]record.Offer, error)
 	// Failures returns the listings that are not as they should be, by what came last of telling them: held or quarantined, or
-	// rejected or unknown with no level read since. Newest first, of all pools where pool is "".
+	// rejected or unknown with no level read since; and the despatches that were told, or should have been, and are not acknowledged.
+	// Newest first ([NewestFailures]), of all pools where pool is "".
 	Failures(ctx context.Context, pool string, limit int) ([]Told, error)
 	// Rejections returns the newest inputs that were not applied or were flagged, of all pools where pool is "".
 	Rejections(ctx context.Context, pool string, limit int) ([]record.Rejection, error)

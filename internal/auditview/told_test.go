@@ -240,9 +240,9 @@ func TestToldAsJSONAndCSV(t *testing.T) {
 		t.Errorf("JSON =\n%s, want\n%s", got, wantJSON)
 	}
 	wantCSV := "pool,channel,account,sku,location,offset,recorded_at,state,kind,quantity,compare,expected,level,offer_version,sold,released,attempt,idempotency_key," +
-		"request_id,reply_id,reply_class,reply,reason,command,offered_at,occurred_at,attempted_at,replied_at,arithmetic\r\n" +
+		"request_id,reply_id,reply_class,reply,reason,command,offered_at,occurred_at,attempted_at,replied_at,arithmetic,order_id,fulfilment_id\r\n" +
 		"acme,shop,acme/shop,HAT,,41,2026-11-20T11:59:32Z,acknowledged,set_level,5,,,,8,0,0,1,k1,,,ok,\"'-1, said \"\"ok\"\"\",raise,,2026-11-20T11:59:00Z,,2026-11-20T11:59:30Z," +
-		"2026-11-20T11:59:31Z,MTL 5 on hand − 0 reserved − 0 safety = 5; Σ 5 − waiting 0 − buffer 0 = 5 × 100 % → 5; cap —; floor 0 → 5\r\n"
+		"2026-11-20T11:59:31Z,MTL 5 on hand − 0 reserved − 0 safety = 5; Σ 5 − waiting 0 − buffer 0 = 5 × 100 % → 5; cap —; floor 0 → 5,,\r\n"
 	if got := get(t, h, target+"&format=csv").Body.String(); got != wantCSV {
 		t.Errorf("CSV =\n%s, want\n%s", got, wantCSV)
 	}

@@ -194,6 +194,8 @@ func kindText(k record.CommunicationKind) string {
 		return "set if"
 	case record.ReadLevel:
 		return "read"
+	case record.ConfirmShipment:
+		return "despatch"
 	}
 	return "—"
 }

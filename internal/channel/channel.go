@@ -40,10 +40,11 @@ type Endpoint struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// maxReplyBytes bounds how much of an answer is read, maxReasonBytes how much of one is kept.
+// maxReplyBytes bounds how much of an answer is read, maxDocumentBytes how much of a document, maxReasonBytes how much of one is kept.
 const (
-	maxReplyBytes  = 1 << 20
-	maxReasonBytes = 200
+	maxReplyBytes    = 1 << 20
+	maxDocumentBytes = 16 << 20
+	maxReasonBytes   = 200
 )
 
 // A Client sends requests to one endpoint. It follows no redirect and retries nothing.
@@ -158,7 +159,22 @@ func (c *Client) Post(ctx context.Context, path string, header http.Header, body
 // Exchange sends a request to the path below the endpoint's URL and returns the answer, whatever its status. Every error is a
 // [*publisher.RequestError].
 func (c *Client) Exchange(ctx context.Context, method, path string, header http.Header, body []byte) (Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, http.NoBody)
+	return c.send(ctx, method, c.base+path, header, body, maxReplyBytes)
+}
+
+// Document sends a request to an address that the channel has given out, such as where a file is put or taken from, and returns the
+// answer, whatever its status; it may be of up to 16 MiB. The address is as bound to be public as the endpoint's, and is a secret.
+// Every error is a [*publisher.RequestError].
+func (c *Client) Document(ctx context.Context, method, address string, header http.Header, body []byte) (Response, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the channel gave out an address that is none"}
+	}
+	return c.send(ctx, method, address, header, body, maxDocumentBytes)
+}
+
+func (c *Client) send(ctx context.Context, method, address string, header http.Header, body []byte, most int64) (Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
 	if err != nil {
 		return Response{}, &publisher.RequestError{Class: publisher.Refused, WholeChannel: true, Reason: "the channel's url makes no request"}
 	}
@@ -171,12 +187,12 @@ func (c *Client) Exchange(ctx context.Context, method, path string, header http.
 		return Response{}, failed(err)
 	}
 	defer resp.Body.Close()
-	reply, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return Response{}, failed(err)
 	}
-	if len(reply) > maxReplyBytes {
-		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is longer than 1 MiB"}
+	if int64(len(reply)) > most {
+		return Response{}, &publisher.RequestError{Class: publisher.ServerError, Reason: fmt.Sprintf("the answer is longer than %d MiB", most>>20)}
 	}
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: reply}, nil
 }

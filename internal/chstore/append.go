@@ -64,7 +64,7 @@ func (s *Store) rows(ctx context.Context, b *history.Batch) error {
 	blocks := map[place][]row{}
 	var order []place
 	for i := range b.Rows {
-		r := row{Row: &b.Rows[i], partition: b.Partition.ID}
+		r := row{Row: &b.Rows[i], partition: b.Partition.ID, generation: b.Generation}
 		t := s.tables.of(r.Row)
 		if t == nil {
 			return fmt.Errorf("offset %d: a row without a record", r.Offset)

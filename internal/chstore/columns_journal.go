@@ -27,7 +27,8 @@ func journalTable() *table {
 	return newTable("journal_entries", entryTime,
 		col("partition", func(r *row) int32 { return r.partition }),
 		col("offset", func(r *row) int64 { return r.Offset }),
-		col("version", func(r *row) uint64 { return uint64(stock.VersionAt(journalGeneration, r.Offset)) }),
+		col("generation", func(r *row) uint8 { return r.generation }),
+		col("version", func(r *row) uint64 { return uint64(stock.VersionAt(r.generation, r.Offset)) }),
 		col("pool", func(r *row) string { return r.Journal.Event.PoolID() }),
 		col("kind", func(r *row) string { return kindWord(r.Journal.Event.Kind()) }),
 		col("entry_time", entryTime),
@@ -85,9 +86,6 @@ func journalTable() *table {
 		col("event", func(r *row) string { return string(codec.AppendEventJSON(nil, &r.Journal.Event)) }),
 	)
 }
-
-// journalGeneration is the generation of the journal, which is the first until journals can be rebased.
-const journalGeneration = 0
 
 func occurredAt(e *record.Event) stock.Instant {
 	switch {

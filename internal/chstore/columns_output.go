@@ -177,6 +177,34 @@ func shipmentTable() *table {
 	)
 }
 
+func confirmationTable() *table {
+	said := func(r *row) *record.Communication { return r.Communication }
+	return newTable("confirmation_records", recordedAt,
+		col("pool", func(r *row) string { return said(r).Pool }),
+		col("channel", func(r *row) string { return said(r).Channel }),
+		col("account", func(r *row) string { return said(r).Account }),
+		col("order_id", func(r *row) string { return said(r).OrderID }),
+		col("fulfilment_id", func(r *row) string { return said(r).FulfilmentID }),
+		col("partition", func(r *row) int32 { return r.partition }),
+		col("offset", func(r *row) int64 { return r.Offset }),
+		col("recorded_at", recordedAt),
+		col("state", func(r *row) string { return codec.CommunicationStateWord(said(r).State) }),
+		col("attempt", func(r *row) int32 { return said(r).Attempt }),
+		col("idempotency_key", func(r *row) string { return said(r).IdempotencyKey }),
+		col("version", func(r *row) uint64 { return uint64(said(r).OfferVersion) }),
+		col("quantity", func(r *row) int64 { return int64(said(r).Quantity) }),
+		col("sequence", func(r *row) int64 { return said(r).Sequence }),
+		col("reply_id", func(r *row) string { return said(r).ReplyID }),
+		col("reply_class", func(r *row) string { return said(r).ReplyClass }),
+		col("reply", func(r *row) string { return said(r).Reply }),
+		col("reason", func(r *row) string { return said(r).Reason }),
+		col("command", func(r *row) string { return said(r).Command }),
+		col("shipped_at", func(r *row) time.Time { return when(said(r).OccurredAt) }),
+		col("attempted_at", func(r *row) time.Time { return when(said(r).AttemptedAt) }),
+		col("replied_at", func(r *row) time.Time { return when(said(r).RepliedAt) }),
+	)
+}
+
 func communicationTable() *table {
 	said := func(r *row) *record.Communication { return r.Communication }
 	return newTable("communication_records", recordedAt,

@@ -164,6 +164,42 @@ func (s *Store) Offers(ctx context.Context, pool, channel, sku string, limit int
 
 // Failures implements [auditview.Queries].
 func (s *Store) Failures(ctx context.Context, pool string, limit int) ([]auditview.Told, error) {
+	listings, err := s.failingListings(ctx, pool, limit)
+	if err != nil {
+		return nil, err
+	}
+	despatches, err := s.failingDespatches(ctx, pool, limit)
+	if err != nil {
+		return nil, err
+	}
+	return auditview.NewestFailures(limit, listings, despatches), nil
+}
+
+func (s *Store) failingDespatches(ctx context.Context, pool string, limit int) ([]auditview.Told, error) {
+	scan := func(r driver.Rows, x *auditview.Told) error {
+		var state string
+		x.Kind = record.ConfirmShipment
+		err := r.Scan(&x.Offset, (*int64)(&x.RecordedAt), &x.Pool, &x.Channel, &x.Account, &x.OrderID, &x.FulfilmentID, &state, &x.Attempt,
+			&x.IdempotencyKey, (*uint64)(&x.OfferVersion), (*int64)(&x.Quantity), &x.Sequence, &x.ReplyID, &x.ReplyClass, &x.Reply, &x.Reason, &x.Command,
+			(*int64)(&x.OccurredAt), (*int64)(&x.AttemptedAt), (*int64)(&x.RepliedAt))
+		x.State, x.RequestID = stateOf(state), x.IdempotencyKey
+		return err
+	}
+	return query(ctx, s, "failures", scan, `
+		SELECT offset, toUnixTimestamp64Micro(recorded_at), pool, channel, account, order_id, fulfilment_id, state, attempt, idempotency_key, version,
+			quantity, sequence, reply_id, reply_class, reply, reason, command, toUnixTimestamp64Micro(shipped_at), toUnixTimestamp64Micro(attempted_at),
+			toUnixTimestamp64Micro(replied_at)
+		FROM
+		(
+			SELECT * FROM confirmation_records
+			WHERE (? = '' OR pool = ?) AND state != 'attempted'
+			ORDER BY offset DESC LIMIT 1 BY pool, channel, order_id, fulfilment_id, version
+		)
+		WHERE state != 'acknowledged'
+		ORDER BY recorded_at DESC, offset DESC, pool, channel LIMIT ?`, pool, pool, limit)
+}
+
+func (s *Store) failingListings(ctx context.Context, pool string, limit int) ([]auditview.Told, error) {
 	return query(ctx, s, "failures", scanTold, `
 		SELECT `+communicationFields+` FROM communication_records
 		WHERE (pool, channel, sku, location, `+order+`) IN

@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/history"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
 // A row is a record with the partition it is of.
 type row struct {
 	*history.Row
-	partition int32
+	partition  int32
+	generation uint8
 }
 
 // A table says how records become the columns of a table.
@@ -48,13 +50,13 @@ func newTable(name string, at func(*row) time.Time, columns ...column) *table {
 
 // The tables that rows go to.
 type tables struct {
-	journal, availability, allocations, offers, channels, marks, communications, rejections, shipments *table
+	journal, availability, allocations, offers, channels, marks, communications, confirmations, rejections, shipments *table
 }
 
 func newTables() tables {
 	return tables{
 		journal: journalTable(), availability: availabilityTable(), allocations: allocationTable(), offers: offerTable(),
-		channels: channelTable(), marks: markTable(), communications: communicationTable(), rejections: rejectionTable(),
+		channels: channelTable(), marks: markTable(), communications: communicationTable(), confirmations: confirmationTable(), rejections: rejectionTable(),
 		shipments: shipmentTable(),
 	}
 }
@@ -74,6 +76,8 @@ func (t *tables) of(r *history.Row) *table {
 		return t.channels
 	case r.Offer != nil && r.Offer.Mark != nil:
 		return t.marks
+	case r.Communication != nil && r.Communication.Kind == record.ConfirmShipment:
+		return t.confirmations
 	case r.Communication != nil:
 		return t.communications
 	case r.Rejection != nil:

@@ -10,9 +10,9 @@ import (
 )
 
 // CountJournal implements [verify.History].
-func (s *Store) CountJournal(ctx context.Context, partition int32, until int64) (int64, error) {
+func (s *Store) CountJournal(ctx context.Context, partition int32, generation uint8, until int64) (int64, error) {
 	var n uint64
-	row := s.conn.QueryRow(ctx, "SELECT uniqExact(offset) FROM journal_entries WHERE partition = ? AND offset < ?", partition, until)
+	row := s.conn.QueryRow(ctx, "SELECT uniqExact(offset) FROM journal_entries WHERE partition = ? AND generation = ? AND offset < ?", partition, generation, until)
 	if err := row.Scan(&n); err != nil {
 		return 0, fmt.Errorf("count the journal in the history: %w", err)
 	}

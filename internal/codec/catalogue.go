@@ -101,6 +101,7 @@ func channelFields(c *coder, ch *record.Channel) {
 		policyFields(c, element(c, &ch.Policies, i))
 	}
 	c.enum(17, "when_stopped", (*uint8)(&ch.WhenStopped), stops, uint8(record.StopZero), required)
+	c.textMap(18, "carriers", &ch.Carriers, whenSet)
 	if c.mode == check {
 		checkLocations(c, ch)
 	}

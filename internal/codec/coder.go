@@ -27,7 +27,7 @@ const (
 	notNegative                  // ≥ 0
 	positive                     // > 0
 	nullable                     // JSON: null stands for "not given"
-	whenSet                      // JSON: left out when false
+	whenSet                      // JSON: left out when false or empty
 	unique                       // seldom the same twice: not worth interning
 	always                       // a message: written even when it is empty; a number: even when it is 0
 )

@@ -54,23 +54,28 @@ const (
 	maxInternBytes = 64 // longer strings seldom repeat
 )
 
-// An internTable remembers one string a slot; a newer one that falls on the same slot replaces it, which bounds it.
-type internTable [internSlots]string
+// An internTable remembers one string a slot; a newer one that falls on the same slot replaces it, which bounds it. Its hash is beside
+// it, so that most strings that are not the same are not looked at.
+type internTable [internSlots]struct {
+	hash uint64
+	text string
+}
 
 // text returns b as a string, the one it returned before where it still knows it.
 func (t *internTable) text(c *coder, name string, b []byte) string {
 	if len(b) == 0 || len(b) > maxInternBytes {
 		return c.newText(name, b)
 	}
-	slot := &t[hash(b)%internSlots]
-	if *slot != string(b) {
+	h := hash(b)
+	slot := &t[h%internSlots]
+	if slot.hash != h || slot.text != string(b) {
 		s := c.newText(name, b) // only here must it be checked for UTF-8: what is in the table was
 		if c.err != nil {
 			return ""
 		}
-		*slot = s
+		slot.hash, slot.text = h, s
 	}
-	return *slot
+	return slot.text
 }
 
 // hash mixes b eight bytes at a time. It decides only which strings displace each other, never a result.

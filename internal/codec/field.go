@@ -20,8 +20,10 @@ func (c *coder) text(num protowire.Number, name string, p *string, how rule) {
 			c.putText(num, *p)
 		}
 	case writeJSON:
-		c.putName(name)
-		c.out = appendString(c.out, *p)
+		if *p != "" || how&whenSet == 0 {
+			c.putName(name)
+			c.out = appendString(c.out, *p)
+		}
 	case readProto:
 		for c.at(num) {
 			*p = c.takeText(name, how)
@@ -272,8 +274,8 @@ func (c *coder) blob(num protowire.Number, name string, p *[]byte) {
 	switch c.mode {
 	case writeProto:
 		if len(*p) > 0 {
-			c.putTag(num, protowire.BytesType)
-			c.out = protowire.AppendBytes(c.out, *p)
+			c.putPair(num, protowire.BytesType, uint64(len(*p)))
+			c.out = append(c.out, *p...)
 		}
 	case writeJSON:
 		if utf8.Valid(*p) {

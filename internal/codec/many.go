@@ -53,15 +53,13 @@ func (c *coder) texts(num protowire.Number, name string, p *[]string, how rule) 
 func (c *coder) statuses(num protowire.Number, name string, p *[]record.OrderStatus, byDefault ...record.OrderStatus) {
 	switch c.mode {
 	case writeProto:
-		c.putTag(num, protowire.BytesType)
 		if len(*p) == 0 {
-			c.out = append(c.out, 0)
+			c.putPair(num, protowire.BytesType, 0)
 			return
 		}
 		// Every status takes one byte; check refuses a list that names one twice, so lengths stay below 128.
-		c.out = append(c.out, byte(2+len(*p)))
-		c.putTag(1, protowire.BytesType)
-		c.out = append(c.out, byte(len(*p)))
+		c.putPair(num, protowire.BytesType, uint64(2+len(*p)))
+		c.putPair(1, protowire.BytesType, uint64(len(*p)))
 		for _, s := range *p {
 			c.out = append(c.out, byte(s))
 		}
@@ -131,12 +129,14 @@ func (c *coder) textMap(num protowire.Number, name string, p *map[string]string,
 		var space [8]string
 		for _, k := range sortedKeys(space[:0], *p) {
 			v := (*p)[k]
-			c.putTag(num, protowire.BytesType)
-			c.out = protowire.AppendVarint(c.out, uint64(2+protowire.SizeBytes(len(k))+protowire.SizeBytes(len(v))))
+			c.putPair(num, protowire.BytesType, uint64(2+protowire.SizeBytes(len(k))+protowire.SizeBytes(len(v))))
 			c.putText(1, k)
 			c.putText(2, v)
 		}
 	case writeJSON:
+		if len(*p) == 0 && how&whenSet != 0 {
+			return
+		}
 		c.putName(name)
 		c.out = append(c.out, '{')
 		var space [8]string

@@ -189,6 +189,8 @@ func communicationFields(c *coder, m *record.Communication) {
 	c.instant(25, "occurred_at", &m.OccurredAt, nullable)
 	c.instant(26, "attempted_at", &m.AttemptedAt, nullable)
 	c.instant(27, "replied_at", &m.RepliedAt, nullable)
+	c.text(28, "order_id", &m.OrderID, unique|whenSet)
+	c.text(29, "fulfilment_id", &m.FulfilmentID, unique|whenSet)
 }
 
 func rejectionFields(c *coder, r *record.Rejection) {
@@ -223,4 +225,5 @@ func commandFields(c *coder, m *record.Command) {
 		c.text(4, "reason", &d.Reason, 0)
 		c.leave()
 	}
+	c.text(10, "order_id", &m.OrderID, unique|whenSet)
 }

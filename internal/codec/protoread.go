@@ -286,9 +286,11 @@ func (c *coder) takeSpan(num protowire.Number, name string) (seconds, nanos int6
 	return seconds, nanos
 }
 
+// The tags of the two fields of a span.
+const secondsTag, nanosTag = 1<<3 | byte(protowire.VarintType), 2<<3 | byte(protowire.VarintType)
+
 // plainSpan reads a span as everybody writes it: seconds, then nanoseconds where there are any, and nothing else.
 func plainSpan(b []byte) (seconds, nanos int64, ok bool) {
-	const secondsTag, nanosTag = 1<<3 | byte(protowire.VarintType), 2<<3 | byte(protowire.VarintType)
 	if len(b) < 2 || b[0] != secondsTag {
 		return 0, 0, false
 	}

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding/binary"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -8,31 +9,27 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-func (c *coder) putTag(num protowire.Number, typ protowire.Type) {
+// putPair writes a tag and the number or length that follows it, most often one byte each.
+func (c *coder) putPair(num protowire.Number, typ protowire.Type, v uint64) {
 	tag := protowire.EncodeTag(num, typ)
-	if tag < 0x80 {
-		c.out = append(c.out, byte(tag))
+	if tag < 0x80 && v < 0x80 {
+		c.out = append(c.out, byte(tag), byte(v))
 		return
 	}
-	c.out = protowire.AppendVarint(c.out, tag)
+	c.out = binary.AppendUvarint(binary.AppendUvarint(c.out, tag), v)
 }
 
-func (c *coder) putVarint(num protowire.Number, v uint64) {
-	c.putTag(num, protowire.VarintType)
-	c.out = protowire.AppendVarint(c.out, v)
-}
+func (c *coder) putVarint(num protowire.Number, v uint64) { c.putPair(num, protowire.VarintType, v) }
 
 func (c *coder) putText(num protowire.Number, s string) {
-	c.putTag(num, protowire.BytesType)
-	c.out = protowire.AppendVarint(c.out, uint64(len(s)))
+	c.putPair(num, protowire.BytesType, uint64(len(s)))
 	c.out = append(c.out, s...)
 }
 
 // beginWire writes the tag of a message and leaves one byte for its length.
 func (c *coder) beginWire(num protowire.Number) {
 	c.frames[c.depth-1].start = len(c.out)
-	c.putTag(num, protowire.BytesType)
-	c.out = append(c.out, 0)
+	c.putPair(num, protowire.BytesType, 0)
 }
 
 // endWire fills in the length of the message that f began. An empty message that was not asked for is taken back.
@@ -57,16 +54,16 @@ func (c *coder) endWire(f *frame) {
 
 // putSpan writes a google.protobuf.Timestamp or Duration.
 func (c *coder) putSpan(num protowire.Number, seconds, nanos int64) {
-	c.putTag(num, protowire.BytesType)
-	c.out = append(c.out, 0)
-	body := len(c.out)
+	var space [2 + 2*binary.MaxVarintLen64]byte
+	body := space[:0]
 	if seconds != 0 {
-		c.putVarint(1, uint64(seconds))
+		body = binary.AppendUvarint(append(body, secondsTag), uint64(seconds))
 	}
 	if nanos != 0 {
-		c.putVarint(2, uint64(nanos))
+		body = binary.AppendUvarint(append(body, nanosTag), uint64(nanos))
 	}
-	c.out[body-1] = byte(len(c.out) - body) // at most 22
+	c.putPair(num, protowire.BytesType, uint64(len(body)))
+	c.out = append(c.out, body...)
 }
 
 func (c *coder) putInstant(num protowire.Number, t stock.Instant) {

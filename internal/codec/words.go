@@ -19,8 +19,8 @@ var (
 	preferences      = []string{"", "fewest_outlets", "priority"}
 	releases         = []string{"", "cancel", "archive"}
 
-	commandKinds        = []string{"", "sync", "push", "retry", "orders"}
-	communicationKinds  = []string{"", "set_level", "compare_and_set", "read_level"}
+	commandKinds        = []string{"", "sync", "push", "retry", "orders", "fetch"}
+	communicationKinds  = []string{"", "set_level", "compare_and_set", "read_level", "confirm_shipment"}
 	communicationStates = []string{
 		"", "attempted", "acknowledged", "rejected", "unknown", "observed", "held", "quarantined",
 	}

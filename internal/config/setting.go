@@ -44,7 +44,7 @@ func fields(c *Config) []field {
 		{"topics.output_partitions", "partitions of availability, allocations, rejections", &c.Topics.OutputPartitions},
 		{"topics.replication", "copies of each partition; -1: the brokers' default", &c.Topics.Replication},
 
-		{"redis.addresses", "host:port of the server, or of some nodes of a cluster", &c.Redis.Addresses},
+		{"redis.addresses", "host:port of the server, or of one or some nodes of a cluster", &c.Redis.Addresses},
 		{"redis.prefix", "before every key", &c.Redis.Prefix},
 		{"redis.user", "", &c.Redis.User},
 		{"redis.password", "", &c.Redis.Password},

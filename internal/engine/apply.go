@@ -110,8 +110,8 @@ func (a *applying) settle() {
 	for i := 0; i < len(p.touched); i++ {
 		s := p.touched[i]
 		if s.offers {
-			s.version, s.changedAt, s.times = a.version, p.clock, a.times()
-			a.changes.stock(p, s)
+			s.version = a.version
+			a.changes.count(p, s, p.clock, a.times())
 			a.touchKits(s)
 		}
 		a.offer(s)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,7 +59,7 @@ func (a *applying) listing(def *record.Listing) {
 	packed := l.def
 	packed.Pool, packed.Channel, packed.SKU = "", "", "" // the row says them already
 	l.packed = codec.AppendEvent(nil, &record.Event{Listing: &packed})
-	a.changes.listing(a.pool, s)
+	a.changes.row(a.pool, s, listingsRow)
 	a.pool.touch(s)
 	a.relist(def.Channel, def.SKU, before, itemsOf(def))
 	a.scheduleSKU(s)
@@ -90,6 +91,7 @@ func cloneChannel(c *record.Channel) record.Channel {
 	k.CountStatuses.Channel = slices.Clone(c.CountStatuses.Channel)
 	k.LoweringStatuses = slices.Clone(c.LoweringStatuses)
 	k.Policies = clonePolicies(c.Policies)
+	k.Carriers = maps.Clone(c.Carriers)
 	return k
 }
 

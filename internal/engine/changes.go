@@ -22,23 +22,22 @@ type Changes struct {
 	// Entries counts the entries that were folded, Resent those that an origin sent again and that changed nothing.
 	Entries, Resent int
 
-	stocks, listed []skuChange
-	recents        []skuChange
-	promises       []skuChange
-	orders         []orderChange
-	items          []itemChange
-	origins        []originChange
-	sources        []sourceChange
-	seen           []seenChange
-	pools          []poolChange
-	offers         []record.Offer // slots; offered counts those in use
-	offered        int
-	offerSlots     []*offerSlot
-	channels       []record.OfferRecord
-	marks          []record.ChannelMark
-	shipments      []record.ShipmentNotice
-	rejections     []record.Rejection
-	ordinal        int32 // of the next rejection of the entry being applied
+	skus       []skuChange
+	counts     []countChange
+	orders     []orderChange
+	items      []itemChange
+	origins    []originChange
+	sources    []sourceChange
+	seen       []seenChange
+	pools      []poolChange
+	offers     []record.Offer // slots; offered counts those in use
+	offered    int
+	offerSlots []*offerSlot
+	channels   []record.OfferRecord
+	marks      []record.ChannelMark
+	shipments  []record.ShipmentNotice
+	rejections []record.Rejection
+	ordinal    int32 // of the next rejection of the entry being applied
 
 	clocks []*pool
 	swept  []*pool // those whose sweeps changed
@@ -49,6 +48,13 @@ type Changes struct {
 type skuChange struct {
 	pool *pool
 	sku  *sku
+}
+
+// A countChange is what is to be said of a SKU's counts beyond what its row holds: it is of the newest entry that changed them.
+type countChange struct {
+	skuChange
+	changedAt stock.Instant
+	times     record.Times
 }
 
 type orderChange struct {
@@ -100,17 +106,8 @@ type offerSlot struct {
 
 // Reset empties c and keeps its memory. The state's rows forget that they were changed.
 func (c *Changes) Reset() {
-	for _, x := range c.stocks {
-		x.sku.counted = false
-	}
-	for _, x := range c.listed {
-		x.sku.listed = false
-	}
-	for _, x := range c.recents {
-		x.sku.remembered = false
-	}
-	for _, x := range c.promises {
-		x.sku.promised = false
+	for _, x := range c.skus {
+		x.sku.changed, x.sku.slot = 0, 0
 	}
 	for _, x := range c.orders {
 		x.order.changed, x.order.due = false, false
@@ -137,8 +134,7 @@ func (c *Changes) Reset() {
 		clear(x.pool.dueDirty)
 	}
 	*c = Changes{
-		stocks: c.stocks[:0], listed: c.listed[:0], recents: c.recents[:0], promises: c.promises[:0],
-		orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
+		skus: c.skus[:0], counts: c.counts[:0], orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
@@ -170,32 +166,23 @@ func (c *Changes) flag(v stock.Version, pool, class, field, reason string) {
 	c.rejections[len(c.rejections)-1].Applied = true
 }
 
-func (c *Changes) stock(p *pool, s *sku) {
-	if !s.counted {
-		s.counted = true
-		c.stocks = append(c.stocks, skuChange{p, s})
+// row notes that a row of the SKU changed.
+func (c *Changes) row(p *pool, s *sku, row skuRows) {
+	if s.changed == 0 {
+		c.skus = append(c.skus, skuChange{p, s})
 	}
+	s.changed |= row
 }
 
-func (c *Changes) listing(p *pool, s *sku) {
-	if !s.listed {
-		s.listed = true
-		c.listed = append(c.listed, skuChange{p, s})
+// count notes that the SKU's counts changed, and when.
+func (c *Changes) count(p *pool, s *sku, changedAt stock.Instant, times record.Times) {
+	c.row(p, s, stockRow)
+	if s.slot == 0 {
+		c.counts = append(c.counts, countChange{skuChange: skuChange{p, s}})
+		s.slot = int32(len(c.counts))
 	}
-}
-
-func (c *Changes) remember(p *pool, s *sku) {
-	if !s.remembered {
-		s.remembered = true
-		c.recents = append(c.recents, skuChange{p, s})
-	}
-}
-
-func (c *Changes) promise(p *pool, s *sku) {
-	if !s.promised {
-		s.promised = true
-		c.promises = append(c.promises, skuChange{p, s})
-	}
+	x := &c.counts[s.slot-1]
+	x.changedAt, x.times = changedAt, times
 }
 
 func (c *Changes) item(p *pool, id string) {
@@ -244,8 +231,10 @@ func (c *Changes) offer(s *sku, channel string, o *offerState) *record.Offer {
 // during the call.
 func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 	var a record.Availability
-	for _, x := range c.stocks {
-		x.sku.availability(x.pool.id, &a)
+	for i := range c.counts {
+		x := &c.counts[i]
+		x.pool.availability(x.sku, &a)
+		a.ChangedAt, a.Times = x.changedAt, x.times
 		f(&a)
 	}
 }

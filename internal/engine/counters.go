@@ -55,7 +55,7 @@ func (a *applying) addCounters(o *order, l *line, sold, released stock.Quantity)
 	of.sold += sold
 	of.released += released
 	of.counters = true
-	a.changes.listing(a.pool, s)
+	a.changes.row(a.pool, s, listingsRow)
 	a.pool.note(s)
 	a.pool.touch(s)
 }

@@ -116,7 +116,7 @@ func (p *pool) setKit(sku string, parts []part) {
 func (p *pool) kitAt(kit []part, o *outlet) record.OfferOutlet {
 	var least record.OfferOutlet
 	for i, pt := range kit {
-		l := p.sku(pt.sku).at(o)
+		l, _ := p.sku(pt.sku).at(o)
 		onHand, free := max(0, l.onHand)/pt.per, l.free()/pt.per
 		available := max(0, l.free()-o.def.SafetyStock) / pt.per
 		if i == 0 || available < least.Available {
@@ -138,7 +138,7 @@ func (p *pool) kitsAvailable(kit []part, outlets outletSet, into *[]record.Offer
 		if l.empty() || !outlets.has(l.outlet) {
 			continue
 		}
-		at := p.kitAt(kit, l.outlet)
+		at := p.kitAt(kit, p.outletOf(l))
 		sum += at.Available
 		if into != nil {
 			*into = append(*into, at)

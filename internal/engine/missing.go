@@ -33,9 +33,9 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 			m.waiters(x)
 		}
 		if o, ok := p.outlets[in.Outlet]; ok {
-			onHand := x.at(o).onHand + delta
+			l, deltas := x.at(o)
+			onHand := l.onHand + delta
 			if in.Kind == stock.Count {
-				_, deltas := x.remembers(o)
 				onHand = in.Quantity + since(deltas, secondOf(in.OccurredAt))
 			}
 			m.losers(x, o, onHand)
@@ -168,20 +168,13 @@ func (m *missing) row(id string) *sku {
 	}
 	if x == nil && !m.pool.index.has(id) {
 		x = m.pool.sku(id)
-		x.hasStock, x.hasListings, x.hasRecent, x.hasPromises = true, true, true, true
+		x.loaded = allRows
 		return x
 	}
-	if x == nil || !x.hasStock {
-		m.keys = append(m.keys, RowKey{TableStock, m.pool.id, id})
-	}
-	if x == nil || !x.hasListings {
-		m.keys = append(m.keys, RowKey{TableListings, m.pool.id, id})
-	}
-	if x == nil || !x.hasRecent {
-		m.keys = append(m.keys, RowKey{TableRecent, m.pool.id, id})
-	}
-	if x == nil || !x.hasPromises {
-		m.keys = append(m.keys, RowKey{TablePromises, m.pool.id, id})
+	for _, t := range skuTables {
+		if x == nil || x.loaded&t.row == 0 {
+			m.keys = append(m.keys, RowKey{t.table, m.pool.id, id})
+		}
 	}
 	return nil
 }
@@ -328,8 +321,9 @@ func (m *missing) leaving(channelID string, o *order, takes []part, units stock.
 			continue // asked for already
 		}
 		for i := range x.levels {
-			if l := &x.levels[i]; slices.Contains(from, l.outlet.def.Outlet) {
-				m.losers(x, l.outlet, l.onHand-units*per)
+			l := &x.levels[i]
+			if o := m.pool.outletOf(l); slices.Contains(from, o.def.Outlet) {
+				m.losers(x, o, l.onHand-units*per)
 			}
 		}
 	}
@@ -338,7 +332,7 @@ func (m *missing) leaving(channelID string, o *order, takes []part, units stock.
 // losers asks for the orders whose promises go when the outlet has only so many units on hand, and for the SKUs of all their
 // lines, since they are decided again.
 func (m *missing) losers(x *sku, o *outlet, onHand stock.Quantity) {
-	l := x.at(o)
+	l, _ := x.at(o)
 	x.newest(o, l.short(onHand), func(pr promise, _ stock.Quantity) {
 		loser, held := m.order(pr.order)
 		if !held || loser == nil {

@@ -78,9 +78,9 @@ func (a *applying) transfer(s *sku, m *record.Movement) {
 // what is remembered, cannot be told from one that is wrong.
 func (a *applying) counted(s *sku, m *record.Movement) {
 	at, horizon := secondOf(m.OccurredAt), a.pool.horizon()
-	var known recent
+	var known level
 	if o, ok := a.pool.outlets[m.Outlet]; ok {
-		known, _ = s.remembers(o)
+		known, _ = s.at(o)
 	}
 	switch {
 	case at < known.counted:
@@ -92,13 +92,12 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 		return
 	}
 	o := a.place(m.Outlet)
-	r, from := s.recentAt(o)
-	r.counted = at
-	s.forget(r, from, max(at, horizon))
-	a.changes.remember(a.pool, s)
-	l := s.level(o)
+	l, from := a.pool.level(s, o)
+	l.counted = at
+	s.forget(l, from, max(at, horizon))
+	a.remembered(s)
 	was := l.onHand
-	l.onHand = m.Quantity + since(s.deltas[from:from+int(r.deltas)], at)
+	l.onHand = m.Quantity + since(s.deltas[from:from+int(l.deltas)], at)
 	a.pool.note(s)
 	if l.onHand == was && s.version != 0 {
 		return
@@ -124,7 +123,7 @@ func (a *applying) place(id string) *outlet {
 
 // fits refuses a movement that would bring the shelf to a number nobody can mean.
 func (a *applying) fits(s *sku, o *outlet, delta stock.Quantity) bool {
-	if at := s.at(o); at.onHand+delta > maxOnHand || at.onHand+delta < -maxOnHand {
+	if at, _ := s.at(o); at.onHand+delta > maxOnHand || at.onHand+delta < -maxOnHand {
 		a.reject(classRefused, "quantity", fmt.Sprintf("on hand of %q at %q would be %d: more than %d is not counted",
 			s.id, o.def.Outlet, at.onHand+delta, maxOnHand))
 		return false
@@ -134,17 +133,17 @@ func (a *applying) fits(s *sku, o *outlet, delta stock.Quantity) bool {
 
 // inTheCount says why something changes nothing any more.
 func (a *applying) inTheCount(s *sku, o *outlet) string {
-	r, _ := s.remembers(o)
-	return fmt.Sprintf("%q at %q was counted after this, at %v", s.id, o.def.Outlet, r.counted.instant())
+	l, _ := s.at(o)
+	return fmt.Sprintf("%q at %q was counted after this, at %v", s.id, o.def.Outlet, l.counted.instant())
 }
 
 // shift changes on hand by delta at one outlet. The shelf is right where it disagrees with us, so a negative count stands and
 // is flagged. The caller has made sure that nobody has counted the shelf since.
 func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Instant) {
 	a.pool.note(s)
-	s.remember(o, secondOf(at), delta, a.pool.horizon())
-	a.changes.remember(a.pool, s)
-	l := s.level(o)
+	l, from := a.pool.level(s, o)
+	s.remember(l, from, secondOf(at), delta, a.pool.horizon())
+	a.remembered(s)
 	l.onHand += delta
 	if delta > 0 {
 		s.freed = true
@@ -158,25 +157,22 @@ func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Insta
 
 func (a *applying) flagNegative(s *sku, l *level) {
 	if l.onHand < 0 {
-		a.flag(classNegative, "quantity", fmt.Sprintf("on hand of %q at %q is %d", s.id, l.outlet.def.Outlet, l.onHand))
+		a.flag(classNegative, "quantity", fmt.Sprintf("on hand of %q at %q is %d", s.id, a.pool.outletOf(l).def.Outlet, l.onHand))
 	}
 }
 
 // availability fills a with the SKU's present counts. A channel's own outlets are listed, but stay out of the totals.
-func (s *sku) availability(pool string, a *record.Availability) {
-	*a = record.Availability{
-		Pool: pool, SKU: s.id, Version: s.version, ChangedAt: s.changedAt, OnOrder: s.onOrder, Times: s.times, Outlets: a.Outlets[:0],
-	}
+func (p *pool) availability(s *sku, a *record.Availability) {
+	*a = record.Availability{Pool: p.id, SKU: s.id, Version: s.version, OnOrder: s.onOrder, Outlets: a.Outlets[:0]}
 	for i := range s.levels {
 		l := &s.levels[i]
-		if !l.outlet.def.ChannelOwned {
+		o := p.outletOf(l)
+		if !o.def.ChannelOwned {
 			a.OnHand += l.onHand
 			a.Reserved += l.reserved
 		}
-		if l.onHand != 0 || l.reserved != 0 {
-			a.Outlets = append(a.Outlets, record.OutletLevel{
-				Outlet: l.outlet.def.Outlet, OnHand: l.onHand, Reserved: l.reserved, Undeclared: !l.outlet.declared,
-			})
+		if !l.empty() {
+			a.Outlets = append(a.Outlets, record.OutletLevel{Outlet: o.def.Outlet, OnHand: l.onHand, Reserved: l.reserved, Undeclared: !o.declared})
 		}
 	}
 	a.Available = a.OnHand - s.onOrder

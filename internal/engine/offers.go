@@ -50,7 +50,7 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 		if o.version == 0 || leave || o.stopped && !counters {
 			if o.version != 0 && !o.stopped {
 				o.stopped = true
-				a.changes.listing(a.pool, s)
+				a.changes.row(a.pool, s, listingsRow)
 			}
 			return
 		}
@@ -76,7 +76,7 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 // emit moves the listing's offer and fills the run's record of it, but for the inputs.
 func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *record.Offer {
 	o.version, o.quantity, o.stopped = a.version, quantity, stopped
-	a.changes.listing(a.pool, s)
+	a.changes.row(a.pool, s, listingsRow)
 	rec := a.changes.offer(s, l.channel, o)
 	*rec = record.Offer{
 		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.location,
@@ -92,24 +92,24 @@ func (a *applying) available(s *sku, outlets outletSet, into *[]record.OfferOutl
 	if kit := a.pool.kitOf(s.id); kit != nil {
 		return a.pool.kitsAvailable(kit, outlets, into), a.kitsWaiting(kit, outlets)
 	}
-	return availableAt(s, outlets, into), a.waitingFor(s, outlets)
+	return a.pool.availableAt(s, outlets, into), a.waitingFor(s, outlets)
 }
 
 // availableAt sums what the outlets may still promise to customers: per outlet, on hand less reserved less safety stock, not
 // below 0. into, where given, collects each outlet's part, in the order of the outlets' ids.
-func availableAt(s *sku, outlets outletSet, into *[]record.OfferOutlet) stock.Quantity {
+func (p *pool) availableAt(s *sku, outlets outletSet, into *[]record.OfferOutlet) stock.Quantity {
 	var sum stock.Quantity
 	for i := range s.levels {
 		l := &s.levels[i]
 		if !outlets.has(l.outlet) {
 			continue
 		}
-		available := max(0, l.onHand-l.reserved-l.outlet.def.SafetyStock)
+		o := p.outletOf(l)
+		available := max(0, l.onHand-l.reserved-o.def.SafetyStock)
 		sum += available
-		if into != nil && (l.onHand != 0 || l.reserved != 0) {
+		if into != nil && !l.empty() {
 			*into = append(*into, record.OfferOutlet{
-				Outlet: l.outlet.def.Outlet, OnHand: l.onHand, Reserved: l.reserved,
-				SafetyStock: l.outlet.def.SafetyStock, Available: available,
+				Outlet: o.def.Outlet, OnHand: l.onHand, Reserved: l.reserved, SafetyStock: o.def.SafetyStock, Available: available,
 			})
 		}
 	}
@@ -132,7 +132,7 @@ func (a *applying) waitingFor(s *sku, outlets outletSet) stock.Quantity {
 func (a *applying) onlyFrom(w *waiting, outlets outletSet) bool {
 	candidates := a.pool.candidates(w.channel, w.only, w.declined)
 	for _, o := range candidates {
-		if !outlets.has(o) {
+		if !outlets.has(o.index) {
 			return false
 		}
 	}

@@ -21,9 +21,10 @@ type promise struct {
 func (a *applying) reserve(o *order, l *line, at *outlet, units stock.Quantity) {
 	for _, pt := range l.parts() {
 		s := a.pool.sku(pt.sku)
-		s.level(at).reserved += units * pt.per
+		shelf, _ := a.pool.level(s, at)
+		shelf.reserved += units * pt.per
 		s.promises = append(s.promises, promise{o.key, l.id, at, units * pt.per})
-		a.changes.promise(a.pool, s)
+		a.changes.row(a.pool, s, promisesRow)
 		a.pool.count(s)
 	}
 }
@@ -32,9 +33,10 @@ func (a *applying) reserve(o *order, l *line, at *outlet, units stock.Quantity) 
 func (a *applying) unreserve(o *order, l *line, at *outlet, units stock.Quantity) {
 	for _, pt := range l.parts() {
 		s := a.pool.sku(pt.sku)
-		s.level(at).reserved -= units * pt.per
+		shelf, _ := a.pool.level(s, at)
+		shelf.reserved -= units * pt.per
 		s.freed = true
-		a.changes.promise(a.pool, s)
+		a.changes.row(a.pool, s, promisesRow)
 		a.pool.count(s)
 		s.withdraw(promise{o.key, l.id, at, units * pt.per})
 	}
@@ -100,7 +102,7 @@ func (a *applying) decideAgain() {
 				if units == 0 {
 					break
 				}
-				a.lose(s, l.outlet, units)
+				a.lose(s, a.pool.outletOf(l), units)
 			}
 		}
 	}

@@ -112,7 +112,7 @@ func (q *question) stock(outlets int) {
 			continue
 		}
 		for k := range s.levels {
-			if at := q.column[s.levels[k].outlet.index]; at > 0 {
+			if at := q.column[s.levels[k].outlet]; at > 0 {
 				q.free[(at-1)*n+i] = s.levels[k].free()
 			}
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // Availability sets a to the present counts of a SKU whose TableStock row has been loaded, and reports whether anything was
-// ever counted for it. a keeps nothing of the state.
+// ever counted for it. When that changed is not known any more. a keeps nothing of the state.
 func (s *State) Availability(pool, sku string, a *record.Availability) bool {
 	p, ok := s.pools[pool]
 	if !ok {
@@ -16,7 +16,7 @@ func (s *State) Availability(pool, sku string, a *record.Availability) bool {
 	if !ok || x.version == 0 {
 		return false
 	}
-	x.availability(pool, a)
+	p.availability(x, a)
 	return true
 }
 

@@ -48,7 +48,7 @@ func (a *applying) reassign(r *record.Reassign) {
 		return
 	}
 	for _, pt := range l.parts() {
-		if at := a.pool.sku(pt.sku).at(to); at.free() < r.Quantity*pt.per {
+		if at, _ := a.pool.sku(pt.sku).at(to); at.free() < r.Quantity*pt.per {
 			a.reject(classRefused, "quantity", fmt.Sprintf("%q has %d of %q free, not %d", r.To, at.free(), pt.sku, r.Quantity*pt.per))
 			return
 		}

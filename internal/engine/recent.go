@@ -2,24 +2,23 @@ package engine
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/stock"
+)
+
+// What a SKU remembers of its movements is part of its stock row while it is little, so that a movement of most SKUs writes one row
+// and not two. Storefronts read the stock row: what is more has a row of its own.
+const (
+	nearDeltas  = 16
+	nearOutlets = 8
 )
 
 // recentMost is how many seconds with movements one outlet keeps of a SKU. A shelf that is busier keeps the newest ones.
 const recentMost = 1024
 
-// A recent is what one outlet remembers of a SKU's movements, so that a count that was taken a while ago does not erase what
-// was sold since. Times are whole seconds: what happened in the second of a count is part of it.
-type recent struct {
-	outlet  *outlet
-	counted second // of the last count; 0: never counted. What happened by then is in it
-	floor   second // what happened by then is not in deltas any more: an older count cannot be taken
-	deltas  int32  // how many of the SKU's deltas are this outlet's
-}
-
-// A delta is what one second changed. It is made of halves so that it takes 12 bytes and not 16.
+// A delta is what one second changed at one outlet, remembered so that a count that was taken a while ago does not erase what was
+// sold since. Times are whole seconds: what happened in the second of a count is part of it. It is made of halves so that it takes
+// 12 bytes and not 16.
 type delta struct {
 	at   second
 	low  uint32
@@ -44,53 +43,19 @@ func (t second) instant() stock.Instant { return stock.Instant(t) * 1_000_000 }
 // horizon is the second before which a count comes too late.
 func (p *pool) horizon() second { return secondOf(p.clock.Add(-p.settings.CountWindow)) }
 
-// recentAt returns what the outlet remembers of the SKU, making an empty one if there is none, and where its deltas begin. The
-// pointer holds until the next call.
-func (s *sku) recentAt(o *outlet) (r *recent, from int) {
-	for i := range s.recent {
-		if s.recent[i].outlet == o {
-			return &s.recent[i], from
-		}
-		from += int(s.recent[i].deltas)
-	}
-	i, _ := slices.BinarySearchFunc(s.recent, o.def.Outlet, func(r recent, id string) int {
-		return strings.Compare(r.outlet.def.Outlet, id)
-	})
-	s.recent = slices.Insert(s.recent, i, recent{outlet: o})
-	from = 0
-	for j := range i {
-		from += int(s.recent[j].deltas)
-	}
-	return &s.recent[i], from
-}
-
-// remembers returns what the outlet remembers of the SKU, and its deltas, without making anything.
-func (s *sku) remembers(o *outlet) (recent, []delta) {
-	from := 0
-	for i := range s.recent {
-		r := &s.recent[i]
-		if r.outlet == o {
-			return *r, s.deltas[from : from+int(r.deltas)]
-		}
-		from += int(r.deltas)
-	}
-	return recent{outlet: o}, nil
-}
-
 // countedAfter reports whether a count has been taken at the moment or later: what happened then is part of it.
 func (s *sku) countedAfter(o *outlet, at stock.Instant) bool {
-	r, _ := s.remembers(o)
-	return r.counted != 0 && secondOf(at) <= r.counted
+	l, _ := s.at(o)
+	return l.counted != 0 && secondOf(at) <= l.counted
 }
 
-// remember adds a change, and forgets what fell out of the window.
-func (s *sku) remember(o *outlet, at second, units stock.Quantity, horizon second) {
-	r, from := s.recentAt(o)
-	s.forget(r, from, horizon)
-	if at <= r.floor {
+// remember adds a change to what the outlet remembers, whose deltas begin at from, and forgets what fell out of the window.
+func (s *sku) remember(l *level, from int, at second, units stock.Quantity, horizon second) {
+	s.forget(l, from, horizon)
+	if at <= l.floor {
 		return
 	}
-	i := from + int(r.deltas)
+	i := from + int(l.deltas)
 	for i > from && s.deltas[i-1].at > at { // most come in order
 		i--
 	}
@@ -99,21 +64,21 @@ func (s *sku) remember(o *outlet, at second, units stock.Quantity, horizon secon
 		return
 	}
 	s.deltas = slices.Insert(s.deltas, i, newDelta(at, units))
-	if r.deltas++; r.deltas > recentMost {
-		s.forget(r, from, s.deltas[from].at)
+	if l.deltas++; l.deltas > recentMost {
+		s.forget(l, from, s.deltas[from].at)
 	}
 }
 
 // forget drops what happened by the floor; the outlet's deltas begin at from.
-func (s *sku) forget(r *recent, from int, floor second) {
-	r.floor = max(r.floor, floor)
+func (s *sku) forget(l *level, from int, floor second) {
+	l.floor = max(l.floor, floor)
 	n := 0
-	for n < int(r.deltas) && s.deltas[from+n].at <= r.floor {
+	for n < int(l.deltas) && s.deltas[from+n].at <= l.floor {
 		n++
 	}
 	if n > 0 {
 		s.deltas = slices.Delete(s.deltas, from, from+n)
-		r.deltas -= int32(n)
+		l.deltas -= int32(n)
 	}
 }
 
@@ -126,45 +91,68 @@ func since(deltas []delta, at second) stock.Quantity {
 	return sum
 }
 
-func (s *sku) packRecent(p *packer) {
-	p.b = append(p.b, rowLayout)
-	p.uint(uint64(len(s.recent)))
-	from := 0
-	for i := range s.recent {
-		r := &s.recent[i]
-		p.text(r.outlet.def.Outlet)
-		p.uint(uint64(r.counted))
-		p.uint(uint64(r.floor))
-		p.uint(uint64(r.deltas))
-		last := r.floor
-		for _, d := range s.deltas[from : from+int(r.deltas)] {
-			p.uint(uint64(d.at - last))
-			p.qty(d.units())
-			last = d.at
-		}
-		from += int(r.deltas)
+// remembered notes that what the SKU remembers of its movements has changed.
+func (a *applying) remembered(s *sku) {
+	before := s.apart
+	s.apart = len(s.deltas) > nearDeltas || s.moved() > nearOutlets
+	switch {
+	case s.apart && before:
+		a.changes.row(a.pool, s, recentRow)
+	case s.apart || before:
+		a.changes.row(a.pool, s, stockRow|recentRow)
+	default:
+		a.changes.row(a.pool, s, stockRow)
 	}
 }
 
-func (p *pool) loadRecent(s *sku, key RowKey, value []byte) error {
-	u := unpacker{b: value}
-	u.layout()
+// moved returns how many outlets remember something.
+func (s *sku) moved() int {
+	moved := 0
+	for i := range s.levels {
+		if s.levels[i].moved() {
+			moved++
+		}
+	}
+	return moved
+}
+
+func (p *pool) packRecent(s *sku, out *packer) {
+	out.uint(uint64(s.moved()))
+	deltas := s.deltas
+	for i := range s.levels {
+		l := &s.levels[i]
+		if !l.moved() {
+			continue
+		}
+		out.text(p.outletOf(l).def.Outlet)
+		out.uint(uint64(l.counted))
+		out.uint(uint64(l.floor))
+		out.uint(uint64(l.deltas))
+		last := l.floor
+		for _, d := range deltas[:l.deltas] {
+			out.uint(uint64(d.at - last))
+			out.qty(d.units())
+			last = d.at
+		}
+		deltas = deltas[l.deltas:]
+	}
+}
+
+func (p *pool) readRecent(s *sku, u *unpacker) {
 	for range u.count() {
 		o, known := p.outlets[u.text()]
 		if !known {
 			u.fail()
-			break
+			return
 		}
-		r := recent{outlet: o, counted: u.second(), floor: u.second()}
-		last := r.floor
-		for range u.count() {
+		l, from := p.level(s, o)
+		l.counted, l.floor, l.deltas = u.second(), u.second(), int32(u.count())
+		last := l.floor
+		for i := range int(l.deltas) {
 			last += u.second()
-			s.deltas = append(s.deltas, newDelta(last, u.qty()))
-			r.deltas++
+			s.deltas = slices.Insert(s.deltas, from+i, newDelta(last, u.qty()))
 		}
-		s.recent = append(s.recent, r)
 	}
-	return u.done(key)
 }
 
 func (u *unpacker) second() second { return second(u.uint()) }

@@ -1,8 +1,12 @@
 package engine_test
 
 import (
+	"bytes"
+	"maps"
+	"slices"
 	"testing"
 
+	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/engine/enginetest"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -33,6 +37,61 @@ func TestBusyShelf(t *testing.T) {
 	out := fold(stock.Count, 5000, 76)
 	if len(out.Availability) != 1 || out.Availability[0].OnHand != 5000-2*1024 {
 		t.Errorf("the oldest count that can be taken gave %+v", out.Availability)
+	}
+}
+
+// TestRecentMovesOut moves shelves until what is remembered is too much for the stock row, and waits until it is little again. After
+// every entry a fold that begins with the rows holds the same, and a late count finds what has happened since.
+func TestRecentMovesOut(t *testing.T) {
+	at := func(s int) stock.Instant { return journalStart + stock.Instant(s)*1_000_000 }
+	apart := engine.RowKey{Table: engine.TableRecent, Pool: "p", ID: "x"}
+	for _, tt := range []struct {
+		name   string
+		outlet func(i int) string
+	}{
+		{"many seconds", func(int) string { return "A" }},
+		{"many outlets", func(i int) string { return string(rune('A' + i%10)) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var kept, restarted enginetest.Pipeline
+			moved := []bool{}
+			fold := func(kind stock.MovementKind, q stock.Quantity, outlet string, s, now int) []record.Availability {
+				t.Helper()
+				e := record.JournalEntry{EntryTime: at(now), Event: record.Event{Movement: &record.Movement{
+					Pool: "p", Outlet: outlet, SKU: "x", Kind: kind, Quantity: q, OccurredAt: at(s),
+				}}}
+				out, err := kept.Fold(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				restarted.Restart()
+				if _, err := restarted.Fold(e); err != nil {
+					t.Fatal(err)
+				}
+				if !maps.EqualFunc(kept.Rows, restarted.Rows, bytes.Equal) {
+					t.Fatalf("after a restart the rows are %q, want %q", restarted.Rows, kept.Rows)
+				}
+				if _, there := kept.Rows[apart]; len(moved) == 0 || moved[len(moved)-1] != there {
+					moved = append(moved, there)
+				}
+				return out.Availability
+			}
+			for i := range 40 {
+				fold(stock.Receipt, 1, tt.outlet(i), i, i)
+			}
+			fold(stock.Receipt, 1, "A", 41, 41)
+			if got := fold(stock.Count, 7, "A", 40, 42); len(got) != 1 || got[0].Outlets[0].OnHand != 7+1 {
+				t.Errorf("a count of 7 from before the last receipt gave %+v", got)
+			}
+			if tt.outlet(1) == "A" {
+				fold(stock.Receipt, 1, "A", 7*3600, 7*3600) // all else has fallen out of the window
+				if want := []bool{false, true, false}; !slices.Equal(moved, want) {
+					t.Errorf("the recent row was there %v, want %v", moved, want)
+				}
+			} else if want := []bool{false, true}; !slices.Equal(moved, want) {
+				t.Errorf("the recent row was there %v, want %v", moved, want)
+			}
+		})
 	}
 }
 

@@ -81,25 +81,16 @@ func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 		p.instant(x.at)
 		put(TableSeen, x.pool, x.id)
 	}
-	for _, x := range c.stocks {
-		p.b = x.sku.appendJSON(p.b)
-		put(TableStock, x.pool, x.sku.id)
-	}
-	for _, x := range c.listed {
-		x.sku.packListings(p)
-		put(TableListings, x.pool, x.sku.id)
-	}
-	for _, x := range c.recents {
-		x.sku.packRecent(p)
-		put(TableRecent, x.pool, x.sku.id)
-	}
-	for _, x := range c.promises {
-		if len(x.sku.promises) == 0 {
-			f(RowWrite{RowKey{TablePromises, x.pool.id, x.sku.id}, nil})
-			continue
+	for _, x := range c.skus {
+		for _, t := range skuTables {
+			switch {
+			case x.sku.changed&t.row == 0:
+			case x.pool.packSKURow(x.sku, t.row, p):
+				put(t.table, x.pool, x.sku.id)
+			default:
+				f(RowWrite{RowKey{t.table, x.pool.id, x.sku.id}, nil})
+			}
 		}
-		x.sku.packPromises(p)
-		put(TablePromises, x.pool, x.sku.id)
 	}
 	for _, x := range c.items {
 		it := x.pool.items[x.id]
@@ -170,41 +161,14 @@ func (s *State) Load(key RowKey, value []byte) error {
 		return fmt.Errorf("row %q: pool %q is not loaded: %w", key.ID, key.Pool, ErrInvariant)
 	}
 	switch key.Table {
-	case TableStock:
-		x := p.sku(key.ID)
-		if x.hasStock {
+	case TableStock, TableListings, TableRecent, TablePromises:
+		x, row := p.sku(key.ID), skuRowOf(key.Table)
+		if x.loaded&row != 0 {
 			return nil
 		}
-		x.hasStock = true
-		if value != nil && !p.parseStock(x, value) {
-			return fmt.Errorf("stock row of %q in pool %q does not decode: %w", key.ID, key.Pool, ErrInvariant)
-		}
-	case TableListings:
-		x := p.sku(key.ID)
-		if x.hasListings {
-			return nil
-		}
-		x.hasListings = true
+		x.loaded |= row
 		if value != nil {
-			return x.loadListings(key, value)
-		}
-	case TableRecent:
-		x := p.sku(key.ID)
-		if x.hasRecent {
-			return nil
-		}
-		x.hasRecent = true
-		if value != nil {
-			return p.loadRecent(x, key, value)
-		}
-	case TablePromises:
-		x := p.sku(key.ID)
-		if x.hasPromises {
-			return nil
-		}
-		x.hasPromises = true
-		if value != nil {
-			return p.loadPromises(x, key, value)
+			return p.loadSKURow(x, row, key, value)
 		}
 	case TableItems:
 		if _, held := p.items[key.ID]; held {
@@ -227,6 +191,49 @@ func (s *State) Load(key RowKey, value []byte) error {
 		return p.loadOrder(key, value)
 	default:
 		return fmt.Errorf("table %d is loaded with its pool: %w", key.Table, ErrInvariant)
+	}
+	return nil
+}
+
+// packSKURow appends the row's value, or reports that there is none any more.
+func (p *pool) packSKURow(s *sku, row skuRows, out *packer) bool {
+	switch row {
+	case stockRow:
+		out.b = p.appendStock(s, out.b)
+	case listingsRow:
+		s.packListings(out)
+	case recentRow:
+		if !s.apart {
+			return false
+		}
+		out.b = append(out.b, rowLayout)
+		p.packRecent(s, out)
+	case promisesRow:
+		if len(s.promises) == 0 {
+			return false
+		}
+		s.packPromises(out)
+	}
+	return true
+}
+
+func (p *pool) loadSKURow(s *sku, row skuRows, key RowKey, value []byte) error {
+	switch row {
+	case stockRow:
+		if !p.parseStock(s, value) {
+			return fmt.Errorf("stock row of %q in pool %q does not decode: %w", key.ID, key.Pool, ErrInvariant)
+		}
+	case listingsRow:
+		return s.loadListings(key, value)
+	case recentRow:
+		u := unpacker{b: value}
+		u.layout()
+		u.bad = s.moved() > 0
+		s.apart = true
+		p.readRecent(s, &u)
+		return u.done(key)
+	case promisesRow:
+		return p.loadPromises(s, key, value)
 	}
 	return nil
 }
@@ -314,17 +321,17 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 	return u.done(r.RowKey)
 }
 
-// appendJSON writes the public form of the row: what a storefront reads, with the waiting queue packed under "_". Outlets
-// with nothing in them are left out, and so is an empty queue.
-func (s *sku) appendJSON(b []byte) []byte {
+// appendStock writes the public form of the row: what a storefront reads, with the waiting queue and what is remembered of movements
+// packed under "_". Outlets with nothing in them are left out, and so is "_" where it would be empty.
+func (p *pool) appendStock(s *sku, b []byte) []byte {
 	b = append(b, `{"version":`...)
 	b = strconv.AppendUint(b, uint64(s.version), 10)
 	b = append(b, `,"on_order":`...)
 	b = strconv.AppendInt(b, int64(s.onOrder), 10)
 	var onHand stock.Quantity
 	for i := range s.levels {
-		if !s.levels[i].outlet.def.ChannelOwned {
-			onHand += s.levels[i].onHand
+		if l := &s.levels[i]; !p.outletOf(l).def.ChannelOwned {
+			onHand += l.onHand
 		}
 	}
 	b = append(b, `,"backordered":`...)
@@ -333,14 +340,14 @@ func (s *sku) appendJSON(b []byte) []byte {
 	first := true
 	for i := range s.levels {
 		l := &s.levels[i]
-		if l.onHand == 0 && l.reserved == 0 {
+		if l.empty() {
 			continue
 		}
 		if !first {
 			b = append(b, ',')
 		}
 		first = false
-		b = append(b, l.outlet.quoted...)
+		b = append(b, p.outletOf(l).quoted...)
 		b = append(b, ':', '[')
 		b = strconv.AppendInt(b, int64(l.onHand), 10)
 		b = append(b, ',')
@@ -348,23 +355,32 @@ func (s *sku) appendJSON(b []byte) []byte {
 		b = append(b, ']')
 	}
 	b = append(b, '}')
-	if len(s.waiting) > 0 {
-		var p packer
-		p.b = append(p.b, rowLayout)
-		p.uint(uint64(len(s.waiting)))
-		for _, w := range s.waiting {
-			p.text(w.order)
-			p.text(w.line)
-			p.text(w.channel)
-			p.texts(w.only)
-			p.texts(w.declined)
-			p.qty(w.quantity)
-		}
+	if recent := !s.apart && s.moved() > 0; recent || len(s.waiting) > 0 {
 		b = append(b, `,"_":"`...)
-		b = base64.RawStdEncoding.AppendEncode(b, p.b)
+		b = p.appendPrivate(s, b)
 		b = append(b, '"')
 	}
 	return append(b, '}')
+}
+
+// appendPrivate writes what the stock row holds for the engine only.
+func (p *pool) appendPrivate(s *sku, b []byte) []byte {
+	out := &p.private
+	out.b = append(out.b[:0], rowLayout)
+	out.uint(uint64(len(s.waiting)))
+	for i := range s.waiting {
+		w := &s.waiting[i]
+		out.text(w.order)
+		out.text(w.line)
+		out.text(w.channel)
+		out.texts(w.only)
+		out.texts(w.declined)
+		out.qty(w.quantity)
+	}
+	if !s.apart {
+		p.packRecent(s, out)
+	}
+	return base64.RawStdEncoding.AppendEncode(b, out.b)
 }
 
 // appendQuoted writes an escaped id as a JSON string; control characters are percent-encoded already.
@@ -379,7 +395,7 @@ func appendQuoted(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// parseStock reads what appendJSON wrote, byte by byte: the row is ours and has one form.
+// parseStock reads what appendStock wrote, byte by byte: the row is ours and has one form.
 func (p *pool) parseStock(s *sku, b []byte) bool {
 	r := rowReader{b: b}
 	r.expect(`{"version":`)
@@ -389,8 +405,8 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 	r.expect(`,"backordered":`)
 	r.number()
 	r.expect(`,"outlets":{`)
-	for !r.bad && !r.skip(`}`) {
-		if len(s.levels) > 0 {
+	for first := true; !r.bad && !r.skip(`}`); first = false {
+		if !first {
 			r.expect(`,`)
 		}
 		id := stream.SplitKey(r.quoted())[0]
@@ -406,7 +422,8 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		if !known {
 			return false
 		}
-		s.levels = append(s.levels, level{outlet: o, onHand: onHand, reserved: reserved})
+		l, _ := p.level(s, o)
+		l.onHand, l.reserved = onHand, reserved
 	}
 	if r.skip(`,"_":`) {
 		packed, err := base64.RawStdEncoding.DecodeString(r.quoted())
@@ -414,6 +431,9 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		u.layout()
 		for range u.count() {
 			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), only: u.texts(), declined: u.texts(), quantity: u.qty()})
+		}
+		if len(u.b) > 0 && !s.apart {
+			p.readRecent(s, &u)
 		}
 		if u.bad || len(u.b) > 0 {
 			return false

@@ -16,12 +16,14 @@ type pool struct {
 	clock    stock.Instant // journal time
 	settings record.Pool
 	outlets  map[string]*outlet
+	numbered []*outlet // the same by their index
 	channels map[string]*channel
 	origins  map[originKey]*originMark
 	sources  map[string]*sourceMark
 	seen     seenWindow
 
 	skus   map[string]*sku   // rows in memory
+	found  *sku              // by find
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
@@ -37,6 +39,7 @@ type pool struct {
 	clockDirty bool                // by the run
 	sweptDirty bool                // likewise
 	dueDirty   map[string]struct{} // likewise
+	private    packer              // scratch of a stock row
 }
 
 // An outlet is a place with stock; declared is false until the catalogue has named it. Its index numbers the outlets in
@@ -44,23 +47,23 @@ type pool struct {
 type outlet struct {
 	def      record.Outlet
 	declared bool
-	index    int
+	index    int32
 	quoted   []byte // its id as stock rows name it
 }
 
 // An outletSet holds outlets by index.
 type outletSet []uint64
 
-func (s outletSet) has(o *outlet) bool {
-	word := o.index / 64
-	return word < len(s) && s[word]&(1<<(o.index%64)) != 0
+func (s outletSet) has(outlet int32) bool {
+	word := int(outlet / 64)
+	return word < len(s) && s[word]&(1<<(outlet%64)) != 0
 }
 
-func (s outletSet) with(o *outlet) outletSet {
-	for len(s) <= o.index/64 {
+func (s outletSet) with(outlet int32) outletSet {
+	for len(s) <= int(outlet/64) {
 		s = append(s, 0)
 	}
-	s[o.index/64] |= 1 << (o.index % 64)
+	s[outlet/64] |= 1 << (outlet % 64)
 	return s
 }
 
@@ -109,7 +112,7 @@ func (p *pool) renew(ch *channel) {
 		ch.places[i].location = l.Location
 		for _, id := range l.Outlets {
 			if o, ok := p.outlets[id]; ok && o.offered() {
-				ch.places[i].offered = ch.places[i].offered.with(o)
+				ch.places[i].offered = ch.places[i].offered.with(o.index)
 			}
 		}
 	}
@@ -123,37 +126,70 @@ func (p *pool) renew(ch *channel) {
 	ch.candidates = p.able(ids, nil)
 }
 
-// A sku is the stock and listings row of one SKU.
+// A sku is the rows of one SKU. There are very many, spread over memory, and a movement waits for most of what it looks at: so what
+// every movement looks at comes first, in few pieces and without pointers between them.
 type sku struct {
-	id                     string
-	hasStock, hasListings  bool          // in memory, even if empty
-	hasRecent, hasPromises bool          // likewise
-	indexed                bool          // in the pool's index
-	version                stock.Version // of the last change of the counts; 0: no stock row yet
-	changedAt              stock.Instant
-	times                  record.Times
-	onOrder                stock.Quantity
-	levels                 []level   // by outlet id
-	waiting                []waiting // first come first served
-	listings               []listing // by channel id
-	recent                 []recent  // by outlet id
-	deltas                 []delta   // of all outlets, in their order, then by time: one piece of memory
-	promises               []promise // in the order they were made
-	counted, listed        bool      // changed by the run: stock row, listings row
-	remembered, promised   bool      // likewise: recent row, promises row
-	used                   bool      // since the last Evict
-	touched, freed, offers bool      // by the entry: something changed; units became free; offers may have changed
-	less                   bool      // by the entry: less is on hand somewhere
+	id       string
+	levels   []level // by outlet id
+	deltas   []delta // of all outlets, in the order of levels, then by time
+	onOrder  stock.Quantity
+	version  stock.Version // of the last change of the counts; 0: no stock row yet
+	slot     int32         // 1 + index of the change of its counts in the run's Changes, 0: none
+	loaded   skuRows       // in memory, even if empty
+	changed  skuRows       // by the run
+	apart    bool          // the recent row exists: the stock row has not what it holds
+	indexed  bool          // in the pool's index
+	used     bool          // since the last Evict
+	touched  bool          // by the entry: something changed
+	freed    bool          // by the entry: units became free
+	less     bool          // by the entry: less is on hand somewhere
+	offers   bool          // by the entry: offers may have changed
+	listings []listing     // by channel id
+	waiting  []waiting     // first come first served
+	promises []promise     // in the order they were made
 }
 
-// A level is what one outlet holds of the SKU and has promised.
+// skuRows are some of the rows of a SKU.
+type skuRows uint8
+
+const (
+	stockRow skuRows = 1 << iota
+	listingsRow
+	recentRow
+	promisesRow
+	allRows = stockRow | listingsRow | recentRow | promisesRow
+)
+
+// skuTables are the tables that have a row for every SKU.
+var skuTables = [...]struct {
+	table Table
+	row   skuRows
+}{{TableStock, stockRow}, {TableListings, listingsRow}, {TableRecent, recentRow}, {TablePromises, promisesRow}}
+
+// skuRowOf returns the row that a SKU has in the table.
+func skuRowOf(table Table) skuRows {
+	for _, t := range skuTables {
+		if t.table == table {
+			return t.row
+		}
+	}
+	return 0
+}
+
+// A level is what one outlet holds of the SKU, has promised, and remembers of its movements.
 type level struct {
-	outlet           *outlet
 	onHand, reserved stock.Quantity
+	outlet           int32  // its index
+	deltas           int32  // how many of the SKU's deltas are this outlet's
+	counted          second // of the last count; 0: never counted. What happened by then is in it
+	floor            second // what happened by then is not in deltas any more: an older count cannot be taken
 }
 
-// empty reports whether there is nothing to say of the level: rows leave such levels out, so nothing may hang on one.
+// empty reports whether there is nothing to say of the counts: rows leave such levels out, so nothing may hang on one.
 func (l *level) empty() bool { return l.onHand == 0 && l.reserved == 0 }
+
+// moved reports whether there is something to remember of the outlet's movements: rows leave out the others.
+func (l *level) moved() bool { return l.deltas != 0 || l.counted != 0 || l.floor != 0 }
 
 func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
 
@@ -211,18 +247,27 @@ func newPool(id string) *pool {
 
 // sku returns the row in memory, making an empty one if there is none.
 func (p *pool) sku(id string) *sku {
-	s, ok := p.skus[id]
-	if !ok {
+	s := p.find(id)
+	if s == nil {
 		s = &sku{id: id}
-		p.skus[id] = s
+		p.skus[id], p.found = s, s
 	}
 	return s
 }
 
+// find returns the row in memory, nil if there is none. Most often it is the one that was found last: what an entry needs is looked
+// for before it is applied.
+func (p *pool) find(id string) *sku {
+	if p.found == nil || p.found.id != id {
+		p.found = p.skus[id]
+	}
+	return p.found
+}
+
 // held returns the row if all its parts are in memory.
 func (p *pool) held(id string) (*sku, bool) {
-	s, ok := p.skus[id]
-	return s, ok && s.hasStock && s.hasListings && s.hasRecent && s.hasPromises
+	s := p.find(id)
+	return s, s != nil && s.loaded == allRows
 }
 
 // note puts the SKU into the pool's index.
@@ -247,28 +292,37 @@ func (p *pool) count(s *sku) {
 	p.touch(s)
 }
 
-// level returns the SKU's level at the outlet, making an empty one if there is none. The pointer holds until the next call.
-func (s *sku) level(o *outlet) *level {
+// level returns the SKU's level at the outlet, making an empty one if there is none, and where its deltas begin. The pointer holds
+// until the next call.
+func (p *pool) level(s *sku, o *outlet) (l *level, from int) {
 	for i := range s.levels {
-		if s.levels[i].outlet == o {
-			return &s.levels[i]
+		if l := &s.levels[i]; l.outlet == o.index {
+			return l, from
 		}
+		from += int(s.levels[i].deltas)
 	}
-	i, _ := slices.BinarySearchFunc(s.levels, o.def.Outlet, func(l level, id string) int {
-		return strings.Compare(l.outlet.def.Outlet, id)
-	})
-	s.levels = slices.Insert(s.levels, i, level{outlet: o})
-	return &s.levels[i]
+	at, from := 0, 0
+	for ; at < len(s.levels) && p.outletOf(&s.levels[at]).def.Outlet < o.def.Outlet; at++ {
+		from += int(s.levels[at].deltas)
+	}
+	if n := len(s.levels); n == cap(s.levels) { // most SKUs stop at a few outlets: the room that append would leave is never used
+		s.levels = append(make([]level, 0, n+1+n/8), s.levels...)
+	}
+	s.levels = slices.Insert(s.levels, at, level{outlet: o.index})
+	return &s.levels[at], from
 }
 
-// at returns what the SKU has at the outlet without making a level.
-func (s *sku) at(o *outlet) level {
+// at returns what the SKU has at the outlet, and the deltas that the outlet remembers, without making a level.
+func (s *sku) at(o *outlet) (level, []delta) {
+	from := 0
 	for i := range s.levels {
-		if s.levels[i].outlet == o {
-			return s.levels[i]
+		l := &s.levels[i]
+		if l.outlet == o.index {
+			return *l, s.deltas[from : from+int(l.deltas)]
 		}
+		from += int(l.deltas)
 	}
-	return level{outlet: o}
+	return level{outlet: o.index}, nil
 }
 
 // listing returns the SKU's listing on the channel, making an undeclared one if there is none. The pointer holds until the
@@ -305,10 +359,14 @@ func (p *pool) outlet(id string) (o *outlet, known bool) {
 }
 
 func (p *pool) addOutlet(o *outlet) {
-	o.index = len(p.outlets)
+	o.index = int32(len(p.numbered))
+	p.numbered = append(p.numbered, o)
 	o.quoted = appendQuoted(nil, stream.EscapeID(o.def.Outlet))
 	p.outlets[o.def.Outlet] = o
 }
+
+// outletOf returns the outlet whose level it is.
+func (p *pool) outletOf(l *level) *outlet { return p.numbered[l.outlet] }
 
 // candidates returns the outlets of the channel that may serve its orders, best priority first. only, where given, are the
 // only ones allowed, whether of the channel or not; those in declined are not. The caller does not change what it gets.

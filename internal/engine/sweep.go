@@ -87,7 +87,7 @@ func (a *applying) sweepOne(w *sweep, s *sku) {
 	switch w.kind {
 	case sweepCounts:
 		a.queueAllAgain(s)
-		if slices.ContainsFunc(s.levels, func(l level) bool { return l.outlet.def.Outlet == w.of && !l.empty() }) {
+		if slices.ContainsFunc(s.levels, func(l level) bool { return p.outletOf(&l).def.Outlet == w.of && !l.empty() }) {
 			p.count(s)
 		}
 		s.freed = true

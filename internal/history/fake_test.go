@@ -86,6 +86,21 @@ type fakeStore struct {
 	topicID string
 	next    int64 // guarded by mu
 	away    int   // guarded by mu: calls that fail yet
+
+	generation     uint8
+	generationAway int // calls that fail yet
+}
+
+// generationOf says what the journal's generation is, which it is asked for the journal only.
+func (s *fakeStore) generationOf(_ context.Context, partition int32, topicID string, _ int64) (uint8, error) {
+	if s.generationAway > 0 {
+		s.generationAway--
+		return 0, errAway
+	}
+	if partition != 2 || topicID != "one" {
+		return 0, errors.New("of another journal")
+	}
+	return s.generation, nil
 }
 
 func (s *fakeStore) answer() error {

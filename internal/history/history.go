@@ -49,7 +49,9 @@ const maxBatchBytes = 32 << 20
 
 // Deps are what the stage works with.
 type Deps struct {
-	Log        Log
+	Log Log
+	// Generation returns that of a journal partition, whose topic has the id and holds offsets from start on; nil: it is 0.
+	Generation func(ctx context.Context, partition int32, topicID string, start int64) (uint8, error)
 	Store      Store
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -133,16 +135,22 @@ func (w *writer) start(ctx context.Context) (int64, error) {
 	var stored string
 	var from int64
 	err = w.patiently(ctx, func() (err error) {
-		if stored, err = w.stage.deps.Store.TopicID(ctx, p); err != nil {
+		generation := uint8(0)
+		if p.Topic == stream.Journal && w.stage.deps.Generation != nil {
+			if generation, err = w.stage.deps.Generation(ctx, p.ID, id, bounds.Start); err != nil {
+				return err
+			}
+		}
+		w.batch = Batch{Partition: p.OfGeneration(generation), TopicID: id, Generation: generation}
+		if stored, err = w.stage.deps.Store.TopicID(ctx, w.batch.Partition); err != nil {
 			return err
 		}
-		from, err = w.stage.deps.Store.Position(ctx, p)
+		from, err = w.stage.deps.Store.Position(ctx, w.batch.Partition)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	w.batch = Batch{Partition: p, TopicID: id}
 	switch {
 	case stored == "":
 		return bounds.Start, nil

@@ -46,7 +46,7 @@ func start(t *testing.T, topic stream.Topic, cfg history.Config, log *fakeLog, s
 		ended: make(chan error, 1),
 	}
 	stage, err := history.New(cfg, history.Deps{
-		Log: log, Store: store, Now: time.Now, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)), Registerer: w.registry,
+		Log: log, Store: store, Generation: store.generationOf, Now: time.Now, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)), Registerer: w.registry,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -200,5 +200,31 @@ func TestLostRecordsAreSaid(t *testing.T) {
 			t.Errorf("it was not said: %s", &w.logged)
 		}
 		equal(t, "lost records", w.metric(t, "shelfwire_history_lost_records_total"), 6.0)
+	})
+}
+
+// A journal that was rebased is another log: it is stored under a name of its own, from its first entry on. Until its generation is
+// known nothing is stored, since the versions would be wrong.
+func TestTheJournalOfANextGeneration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog(stream.Record{Offset: 1, Value: codec.AppendJournalEntry(nil, &record.JournalEntry{
+			EntryTime: 1, Event: record.Event{Tick: &record.Tick{Pool: "acme"}},
+		})})
+		log.start = 1
+		store := &fakeStore{generation: 1, generationAway: 3}
+		w := start(t, stream.Journal, history.Config{}, log, store)
+		synctest.Wait()
+		if n := len(store.sizes()); n != 0 {
+			t.Errorf("%d batches are stored before the generation is known", n)
+		}
+		time.Sleep(time.Minute)
+		w.stop(t)
+		if n := len(store.batches); n != 1 {
+			t.Fatalf("%d batches are stored, want 1", n)
+		}
+		b := store.batches[0]
+		equal(t, "partition", b.Partition, stream.Partition{Topic: "journal/1", ID: 2})
+		equal(t, "generation", b.Generation, uint8(1))
+		equal(t, "first", b.First, int64(1))
 	})
 }

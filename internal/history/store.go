@@ -23,8 +23,9 @@ type Store interface {
 
 // A Batch is the rows of a run of offsets of one partition. Offsets without a row are there where records were compacted away.
 type Batch struct {
-	Partition   stream.Partition
+	Partition   stream.Partition // as [stream.Partition.OfGeneration]
 	TopicID     string
+	Generation  uint8 // of the journal; 0 for every other topic
 	First, Last int64 // both inclusive
 	Rows        []Row // by offset
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +43,7 @@ const (
 	restartLast  = 10 * time.Second
 )
 
-// lagEvery is how often offsets that are for lag tools only are committed.
+// lagEvery is how often the offsets of CommitLag are committed.
 const lagEvery = time.Second
 
 // RunGroup joins the group and runs one worker for each partition that this process is given, until ctx ends; then it waits
@@ -103,7 +104,9 @@ func (c *Cluster) RunGroup(ctx context.Context, cfg GroupConfig, worker stream.W
 	g.client.PauseFetchTopics(names...)
 	err = g.run(ctx)
 	g.revokeAll()
-	g.commitLag(ctx, true)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	g.commitLag(last)
 	g.client.Close()
 	return err
 }
@@ -130,7 +133,7 @@ type group struct {
 
 	mu      sync.Mutex
 	running map[stream.Partition]*running // guarded by mu
-	lag     map[stream.Partition]offset   // guarded by mu
+	lag     map[stream.Partition]offset   // what the broker has not acknowledged yet; guarded by mu
 }
 
 // An offset is what is committed for a partition, with the id of the topic that it counts in as metadata.
@@ -157,7 +160,7 @@ func (g *group) run(ctx context.Context) error {
 		for {
 			select {
 			case <-ticker.C:
-				g.commitLag(lagCtx, false)
+				g.commitLag(lagCtx)
 			case <-lagCtx.Done():
 				return
 			}
@@ -281,46 +284,77 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 	}
 }
 
-func (g *group) commitLag(ctx context.Context, wait bool) {
+// commitLag commits how far the workers are. What the broker does not acknowledge stays for the next time: a partition may be quiet
+// for long, and what follows its last record would come too late.
+func (g *group) commitLag(ctx context.Context) {
 	g.mu.Lock()
 	offsets := maps.Clone(g.lag)
-	clear(g.lag)
 	g.mu.Unlock()
 	if len(offsets) == 0 {
 		return
 	}
-	// For lag tools only: an offset that does not arrive is followed by the next.
-	if !wait {
-		ctx, values := g.commitOf(ctx, offsets)
-		g.client.CommitOffsets(ctx, values, nil)
+	sent := map[stream.Partition]offset{}
+	err := g.commit(ctx, offsets, func(p stream.Partition) (offset, bool) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		o, ok := g.lag[p]
+		if ok {
+			sent[p] = o
+		}
+		return o, ok
+	})
+	if err != nil {
+		g.log.DebugContext(ctx, "offsets not committed yet", "err", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	ctx, values := g.commitOf(ctx, offsets)
-	g.client.CommitOffsetsSync(ctx, values, nil)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for p, o := range sent {
+		if g.lag[p] == o {
+			delete(g.lag, p)
+		}
+	}
 }
 
-// commitOf returns what the client needs to commit the offsets, and a context in which it adds their metadata.
-func (g *group) commitOf(ctx context.Context, offsets map[stream.Partition]offset) (context.Context, map[string]map[int32]kgo.EpochOffset) {
+// commit commits an offset for each of the partitions and waits for the broker. The client first waits for a rebalance, or for
+// another commit, and only then asks for each offset: newest has none for a partition that was lost meanwhile, since an older
+// offset must not take the place of what its new owner has committed.
+func (g *group) commit(ctx context.Context, partitions map[stream.Partition]offset, newest func(stream.Partition) (offset, bool)) error {
 	values := map[string]map[int32]kgo.EpochOffset{}
-	for p, o := range offsets {
+	for p, o := range partitions {
 		name := g.cluster.name(p.Topic)
 		if values[name] == nil {
 			values[name] = map[int32]kgo.EpochOffset{}
 		}
 		values[name][p.ID] = kgo.EpochOffset{Epoch: -1, Offset: o.next}
 	}
-	return kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
 		for i := range req.Topics {
 			t := &req.Topics[i]
-			for j := range t.Partitions {
-				o := offsets[stream.Partition{Topic: g.cluster.topic(t.Topic), ID: t.Partitions[j].Partition}]
-				t.Partitions[j].Metadata = &o.topicID
+			kept := t.Partitions[:0]
+			for _, p := range t.Partitions {
+				if o, ok := newest(stream.Partition{Topic: g.cluster.topic(t.Topic), ID: p.Partition}); ok {
+					p.Offset, p.Metadata = o.next, &o.topicID
+					kept = append(kept, p)
+				}
+			}
+			t.Partitions = kept
+		}
+		req.Topics = slices.DeleteFunc(req.Topics, func(t kmsg.OffsetCommitRequestTopic) bool { return len(t.Partitions) == 0 })
+		return nil
+	})
+	var failed error
+	g.client.CommitOffsetsSync(ctx, values, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+		if failed = err; err != nil {
+			return
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
 			}
 		}
-		return nil
-	}), values
+	})
+	return failed
 }
 
 // An assignment implements [stream.Assignment].
@@ -352,23 +386,14 @@ func (a *assignment) Committed(ctx context.Context) (int64, error) {
 }
 
 func (a *assignment) Commit(ctx context.Context, next int64) error {
-	g := a.group
-	var failed error
-	ctx, values := g.commitOf(ctx, map[stream.Partition]offset{a.partition: {next, a.topicID}})
-	g.client.CommitOffsetsSync(ctx, values, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		failed = err
-		if err != nil {
-			return
-		}
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
-			}
-		}
-	})
-	if failed != nil {
-		return fmt.Errorf("commit offset %d of %s/%d: %w", next, a.partition.Topic, a.partition.ID, failed)
+	g, o := a.group, offset{next, a.topicID}
+	err := g.commit(ctx, map[stream.Partition]offset{a.partition: o}, func(stream.Partition) (offset, bool) { return o, true })
+	if err != nil {
+		return fmt.Errorf("commit offset %d of %s/%d: %w", next, a.partition.Topic, a.partition.ID, err)
 	}
+	g.mu.Lock()
+	delete(g.lag, a.partition)
+	g.mu.Unlock()
 	return nil
 }
 

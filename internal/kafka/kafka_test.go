@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -453,5 +454,36 @@ func TestRecordsBeforeAnOffsetAreDeleted(t *testing.T) {
 	}
 	if err := c.DeleteBefore(t.Context(), p, 11); err == nil {
 		t.Error("DeleteBefore() an offset beyond the end says nothing")
+	}
+}
+
+func TestADeletedTopicIsMadeAgain(t *testing.T) {
+	c, _ := start(t)
+	ctx := t.Context()
+	produce(t, c, 0, "before")
+	before, err := c.TopicID(ctx, stream.Journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DeleteTopic(ctx, stream.Journal); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.TopicID(ctx, stream.Journal); !errors.Is(err, kafka.ErrNoTopic) {
+		t.Errorf("TopicID() of a deleted topic = %v, want that there is none", err)
+	}
+	l := layout
+	l.Journal++
+	if made, err := c.ApplyTopics(ctx, l); err != nil || !slices.Equal(made, []stream.Topic{stream.Journal}) {
+		t.Fatalf("ApplyTopics() = %v, %v, want the journal", made, err)
+	}
+	after, err := c.TopicID(ctx, stream.Journal)
+	if err != nil || after == before {
+		t.Errorf("TopicID() = %q, %v after it was %q", after, err, before)
+	}
+	if n, err := c.Partitions(ctx, stream.Journal); err != nil || n != l.Journal {
+		t.Errorf("Partitions() = %d, %v, want %d", n, err, l.Journal)
+	}
+	if b, err := c.Bounds(ctx, stream.Partition{Topic: stream.Journal}); err != nil || b != (stream.Bounds{}) {
+		t.Errorf("Bounds() = %v, %v, want nothing", b, err)
 	}
 }

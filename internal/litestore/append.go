@@ -157,8 +157,24 @@ func (a *appending) offerRecord(ctx context.Context, r *record.OfferRecord) erro
 	return errors.New("an offer record without a part")
 }
 
+func (a *appending) confirmation(ctx context.Context, r *history.Row) error {
+	x := r.Communication
+	a.value = codec.AppendCommunication(a.value[:0], x)
+	outcome := x.State != record.Attempted
+	return errors.Join(
+		a.exec(ctx, `INSERT OR REPLACE INTO confirmations (pool, channel, order_id, fulfilment_id, version, partition, offset, recorded_at, outcome, failed, value)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			x.Pool, x.Channel, x.OrderID, x.FulfilmentID, int64(x.OfferVersion), a.partition, r.Offset, int64(r.Time), outcome,
+			outcome && x.State != record.Acknowledged, a.value),
+		a.exec(ctx, putPool, x.Pool, 0),
+	)
+}
+
 func (a *appending) communication(ctx context.Context, r *history.Row) error {
 	x := r.Communication
+	if x.Kind == record.ConfirmShipment {
+		return a.confirmation(ctx, r)
+	}
 	var level *int64
 	if x.Level != nil {
 		v := int64(*x.Level)

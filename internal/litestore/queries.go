@@ -187,11 +187,28 @@ func (s *Store) Failures(ctx context.Context, pool string, limit int) ([]auditvi
 		}
 		return codec.DecodeCommunication(value, &x.Communication)
 	}
-	return query(ctx, s, "failures", scan, `
+	despatches, err := query(ctx, s, "failures", scan, `
+		SELECT offset, recorded_at, value
+		FROM confirmations AS c
+		WHERE (? = '' OR pool = ?) AND failed AND NOT EXISTS
+		(
+			SELECT 1 FROM confirmations AS n
+			WHERE n.pool = c.pool AND n.channel = c.channel AND n.order_id = c.order_id AND n.fulfilment_id = c.fulfilment_id AND n.version = c.version
+				AND n.outcome AND n.offset > c.offset
+		)
+		ORDER BY recorded_at DESC, offset DESC, pool, channel LIMIT ?`, pool, pool, limit)
+	if err != nil {
+		return nil, err
+	}
+	listings, err := query(ctx, s, "failures", scan, `
 		SELECT c.offset, c.recorded_at, c.value
 		FROM failing AS f JOIN communications AS c ON c.rowid = f.row
 		WHERE ? = '' OR f.pool = ?
 		ORDER BY c.recorded_at DESC, c.offset DESC, c.pool, c.channel LIMIT ?`, pool, pool, limit)
+	if err != nil {
+		return nil, err
+	}
+	return auditview.NewestFailures(limit, listings, despatches), nil
 }
 
 // Rejections implements [auditview.Queries].

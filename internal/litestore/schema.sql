@@ -67,6 +67,13 @@ CREATE INDEX communications_observed ON communications (pool, channel, sku, loca
 CREATE INDEX communications_outcome ON communications (pool, channel, sku, location, sequence, offset) WHERE outcome;
 CREATE INDEX communications_by_time ON communications (pool, recorded_at);
 CREATE INDEX communications_counted ON communications (pool) WHERE NOT attempt;
+-- What channels were told of despatches. failed: 1 where the channel has not taken it.
+CREATE TABLE confirmations (
+    pool TEXT NOT NULL, channel TEXT NOT NULL, order_id TEXT NOT NULL, fulfilment_id TEXT NOT NULL, version INTEGER NOT NULL,
+    partition INTEGER NOT NULL, offset INTEGER NOT NULL, recorded_at INTEGER NOT NULL, outcome INTEGER NOT NULL, failed INTEGER NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (pool, channel, order_id, fulfilment_id, version, partition, offset)
+);
+CREATE INDEX confirmations_failed ON confirmations (pool, recorded_at) WHERE failed;
 
 -- Every listing with the rows of its newest communication of each sort.
 CREATE VIEW listing_rows AS SELECT pool, sku, channel, location, version,

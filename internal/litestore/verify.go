@@ -8,8 +8,8 @@ import (
 	"github.com/shelfwire/shelfwire/internal/verify"
 )
 
-// CountJournal implements [verify.History].
-func (s *Store) CountJournal(ctx context.Context, partition int32, until int64) (int64, error) {
+// CountJournal implements [verify.History]. An embedded installation has one journal for life, so there is one generation.
+func (s *Store) CountJournal(ctx context.Context, partition int32, _ uint8, until int64) (int64, error) {
 	var n int64
 	row := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM journal WHERE partition = ? AND offset < ?", partition, until)
 	if err := row.Scan(&n); err != nil {

@@ -3,6 +3,7 @@ package publisher_test
 import (
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type hasty struct{ *amazon.Connector }
 func (h hasty) Traits() publisher.Traits {
 	t := h.Connector.Traits()
 	t.Settle, t.ReadLag, t.Timeout, t.RequestsPerSecond = 400*time.Millisecond, 0, 2*time.Second, 50
+	t.Bulk = publisher.Bulk{From: 21, Rows: 60, Timeout: 2 * time.Second}
 	return t
 }
 
@@ -112,5 +114,59 @@ func TestAmazonComesToRest(t *testing.T) {
 		if ch.Cause == "set" && ch.After > 9 {
 			t.Errorf("%+v was set, no offer was that large", ch)
 		}
+	}
+}
+
+// A bulk import goes by feeds, some of which end half done or are lost in part: at rest every listing shows its offer.
+func TestAmazonBulkComesToRest(t *testing.T) {
+	t.Parallel()
+	c := simamazon.Credentials{ClientID: "app", Secret: "app-s3cret", Refresh: "Atzr|r3fresh", Seller: "S", Marketplace: "M"}
+	sim := simamazon.New("amazon", c, 9, channelsim.Faults{}, simamazon.Options{
+		Later: 200 * time.Millisecond, Lost: 100, FeedTakes: 150 * time.Millisecond, FeedFatal: 400, Unlimited: true,
+	})
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	connector, err := amazon.New(channel.Endpoint{
+		URL: server.URL, TokenURL: server.URL, ClientID: c.ClientID, Secrets: []string{c.Secret}, Token: c.Refresh, Seller: "S", Marketplace: "M",
+		AllowPrivate: true,
+	}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, map[string]publisher.Connector{"amazon": hasty{connector}})
+	b.cfg.RetryMin, b.cfg.RetryMax = 20*time.Millisecond, 200*time.Millisecond
+	b.declare("amazon", func(ch *record.Channel) {
+		ch.Publish.Quiet, ch.Publish.LongestWait, ch.Publish.Settle = 20*time.Millisecond, 100*time.Millisecond, 0
+	})
+	const n = 80
+	for i := range n {
+		sim.Put(fmt.Sprintf("item-SKU%02d", i), 1)
+		b.offer("amazon", fmt.Sprintf("SKU%02d", i), 9, 0, 0)
+	}
+	b.work()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	left := n
+	for tick := 0; tick < 400 && (left > 0 || b.stage.Pending() > 0); tick++ {
+		<-ticker.C
+		sim.Apply(time.Now())
+		if tick%5 == 0 {
+			b.mark("amazon")
+		}
+		left = 0
+		for i := range n {
+			if level, _ := sim.Level(channelsim.Place{Item: fmt.Sprintf("item-SKU%02d", i)}); level != 9 {
+				left++
+			}
+		}
+	}
+	byFeed := 0
+	for _, ch := range sim.Changes() {
+		if strings.HasPrefix(ch.Key, "feed-") {
+			byFeed++
+		}
+	}
+	if left > 0 || b.stage.Pending() > 0 || byFeed < n/2 {
+		t.Errorf("%d listings do not show their offer, %d are pending, %d changes came by feeds", left, b.stage.Pending(), byFeed)
 	}
 }

@@ -13,6 +13,7 @@ const (
 	kindSet = iota
 	kindRead
 	kindOrders
+	kindShipment
 	kinds
 )
 

@@ -42,12 +42,14 @@ type channel struct {
 	retryAt   map[string]stock.Instant      // when they are to be sent again
 	refused   map[string]string             // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
 	overtaken map[*listing]struct{}         // those with an attempt that a zero overtook
-	busy      int                           // requests under way
+	busy      int                           // requests under way, without the bulk
+	bulk      bool                          // a bulk is under way
 	replayed  bool                          // the last request begun was a replay
 	pending   int                           // listings that are not at rest
 
-	feed     feed
-	commands []*running // that are not done
+	feed      feed
+	shipments shipments
+	commands  []*running // that are not done
 
 	pausedUntil  stock.Instant // the channel asked for it, or failed
 	failures     int           // in a row
@@ -230,10 +232,10 @@ func (c *channel) ripen(now stock.Instant) stock.Instant {
 	}
 }
 
-// next takes up to n listings from the front of the lanes that are to be sent, or, if none is, that are to be read. Where only
-// what protects a customer may go, others fill up its batch and make none of their own.
-func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing, reading bool) {
-	for lane := range c.queue {
+// next takes up to n listings from the front of the lanes, from the lane first on, that are to be sent, or, if none is, that are to be
+// read. Where only what protects a customer may go, others fill up its batch and make none of their own.
+func (c *channel) next(first, n int, urgent bool, now stock.Instant) (chosen []*listing, reading bool) {
+	for lane := first; lane < lanes; lane++ {
 		if lane == laneRead && len(chosen) > 0 || lane > laneDecrease && urgent && len(chosen) == 0 {
 			break
 		}
@@ -266,7 +268,7 @@ func (c *channel) next(n int, urgent bool, now stock.Instant) (chosen []*listing
 // succeed and fail keep the channel's pause: doubled with each failure in a row, with jitter, and never shorter than asked for.
 // A success ends no pause: it may be of a request that left before the channel asked for one.
 func (c *channel) succeed(kind int, now stock.Instant, a *Allowance) {
-	if c.failures >= openAfter || c.held != "" {
+	if c.failing() {
 		c.owner.stage.deps.Logger.Info("the channel answers again", "channel", c.key)
 	}
 	c.failures, c.failingSince, c.held = 0, 0, ""
@@ -294,9 +296,12 @@ func (c *channel) fail(kind int, now stock.Instant, e *RequestError) {
 // openAfter is after how many failures in a row a channel is given one request at a time, until one succeeds.
 const openAfter = 3
 
+// failing reports whether the channel is only tried.
+func (c *channel) failing() bool { return c.failures >= openAfter || c.held != "" }
+
 // atOnce returns how many requests the channel may have under way.
 func (c *channel) atOnce() int {
-	if c.failures >= openAfter || c.held != "" {
+	if c.failing() {
 		return 1
 	}
 	return c.owner.stage.cfg.RequestsAtOnce

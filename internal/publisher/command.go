@@ -30,7 +30,10 @@ type running struct {
 	record.Command
 	left    map[*listing]struct{} // listings that are not at rest yet
 	done    record.CommandDone
-	orderly bool // it waits for the orders to be read
+	orderly bool // it waits for orders to be read
+	begun   bool // of fetch: its request has left
+
+	despatches []*shipment // that are not told yet
 }
 
 // openCommands opens the partition's commands where the last owner left them.
@@ -61,7 +64,9 @@ func (o *owner) takeCommands(ctx context.Context, records []stream.Record) error
 			continue
 		}
 		if c := o.channels[stream.JoinKey(cmd.Pool, cmd.Channel)]; c != nil && cmd.Done == nil && cmd.ID != "" {
-			c.command(cmd, now)
+			if err := c.command(cmd, now); err != nil {
+				return err
+			}
 		}
 	}
 	o.commands.Offset = records[len(records)-1].Offset + 1
@@ -77,39 +82,50 @@ func (o *owner) takeCommands(ctx context.Context, records []stream.Record) error
 }
 
 // command begins what was asked.
-func (c *channel) command(cmd record.Command, now stock.Instant) {
+func (c *channel) command(cmd record.Command, now stock.Instant) error {
 	r := &running{Command: cmd, left: map[*listing]struct{}{}}
 	refuse := func(reason string) {
 		r.done.Reason = reason
 		c.commands = append(c.commands, r)
 	}
-	if why := c.why(); why != "" && cmd.Kind != record.CommandOrders {
+	if why := c.why(); why != "" && cmd.Kind != record.CommandOrders && cmd.Kind != record.CommandFetch {
 		refuse(why)
-		return
+		return nil
 	}
 	switch cmd.Kind {
 	case record.CommandSync:
 		if c.settings.Access == dispatch.Blind {
 			refuse("the channel tells no levels")
-			return
+			return nil
 		}
 	case record.CommandPush, record.CommandRetry:
 	case record.CommandOrders:
 		if _, ok := c.orderSource(); !ok || c.owner.stage.cfg.PollEvery <= 0 {
 			refuse("the channel's orders are not polled")
-			return
+			return nil
 		}
 		if c.feed.next = now; cmd.Since != 0 {
 			c.feed.Polled, c.feed.dirty, c.feed.poll, c.feed.before, c.feed.told = cmd.Since, true, nil, nil, nil
 		}
 		r.orderly = true
+	case record.CommandFetch:
+		if _, ok := c.orderFetcher(); !ok {
+			refuse("the channel's orders cannot be read one by one, or its orders flow is off")
+			return nil
+		}
+		r.orderly = true
 	default:
 		refuse("the owner does not know this kind of command")
-		return
+		return nil
 	}
 	c.commands = append(c.commands, r)
 	if r.orderly {
-		return
+		return nil
+	}
+	if cmd.Kind == record.CommandRetry && cmd.SKU == "" {
+		if err := c.shipments.again(r); err != nil {
+			return err
+		}
 	}
 	for _, l := range c.sorted() {
 		if cmd.SKU != "" && l.Item.SKU != cmd.SKU || cmd.Kind == record.CommandRetry && l.Quarantine == "" {
@@ -119,6 +135,7 @@ func (c *channel) command(cmd record.Command, now stock.Instant) {
 		r.done.Count++
 		l.begin(r, now)
 	}
+	return nil
 }
 
 // begin makes a listing do what was asked: it is read, or told without waiting for its debounce.
@@ -145,7 +162,7 @@ func (l *listing) settled() bool {
 // ordersRead ends the commands that waited for orders up to until, count of which were read.
 func (c *channel) ordersRead(count int64, until stock.Instant) {
 	for _, r := range c.commands {
-		if r.orderly {
+		if r.orderly && r.Kind == record.CommandOrders {
 			r.done.Count += count
 			r.orderly = r.IssuedAt > until
 		}
@@ -169,7 +186,7 @@ func (o *owner) finish(ctx context.Context) error {
 					l.asked, l.peek = nil, false
 				}
 			}
-			if len(r.left) > 0 || r.orderly {
+			if r.settle(); len(r.left) > 0 || len(r.despatches) > 0 || r.orderly {
 				kept = append(kept, r)
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,11 +166,15 @@ type teller struct {
 	orders  []record.Order
 	asked   [][2]stock.Instant
 	failing bool
+	spent   bool // its plan of orders is
 }
 
 func (c *teller) Orders(_ context.Context, since, until stock.Instant, page string) (publisher.OrderPage, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.spent {
+		return publisher.OrderPage{}, &publisher.RequestError{Class: publisher.Throttled, Apart: true, RetryAfter: 3 * time.Minute, Reason: "429"}
+	}
 	if c.failing {
 		return publisher.OrderPage{}, &publisher.RequestError{Class: publisher.ServerError, Reason: "500"}
 	}
@@ -189,6 +194,21 @@ func (c *teller) Orders(_ context.Context, since, until stock.Instant, page stri
 		out.Next = "xxxxxxxxxxxxxxxx"[:end]
 	}
 	return out, nil
+}
+
+func (c *teller) Order(_ context.Context, id string) (found []record.Order, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failing {
+		return nil, &publisher.RequestError{Class: publisher.ServerError, Reason: "500"}
+	}
+	for _, o := range c.orders {
+		if o.OrderID == id {
+			o.Lines = slices.Clone(o.Lines)
+			found = append(found, o)
+		}
+	}
+	return found, nil
 }
 
 func (c *teller) place(id string, at stock.Instant) {
@@ -301,6 +321,87 @@ func TestOrdersThatCannotBeWritten(t *testing.T) {
 		pass(time.Minute)
 		if got := ids(b.said.events()); len(got) < 2 || got[0] != "1" || got[1] != "mark" {
 			t.Errorf("written: %v, want the order and then its mark", got)
+		}
+	})
+}
+
+// One order is read when somebody asks for it, and written as those that are polled, without a mark.
+func TestAnOrderIsFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pass(48 * time.Hour) // a bubble's time begins with the first moment that an event may have
+		c := &teller{market: newMarket(true, map[string]stock.Quantity{"A": 5})}
+		b := newBench(t, map[string]publisher.Connector{"web": c, "plain": newMarket(true, nil)})
+		b.cfg.PollEvery = 0
+		b.declare("web", func(ch *record.Channel) { ch.Flows.Orders = true })
+		b.declare("plain", func(ch *record.Channel) { ch.Flows.Orders = true })
+		c.place("1", stock.InstantOf(time.Now()).Add(-time.Hour))
+		b.work()
+		pass(time.Second)
+		fetch := func(id, channel, order string) *record.CommandDone {
+			return b.ask(record.Command{ID: id, Channel: channel, Kind: record.CommandFetch, OrderID: order})
+		}
+		wantDone(t, fetch("a", "web", "1"), record.CommandDone{Count: 1})
+		if got := b.said.events(); len(got) != 1 || got[0].Order == nil || got[0].Order.OrderID != "1" || got[0].Order.Channel != "web" || got[0].Order.ReadAt == 0 {
+			t.Errorf("written: %+v, want order 1", got)
+		}
+		for id, tt := range map[string]struct{ channel, order, reason string }{
+			"b": {"web", "2", "no order"}, "c": {"plain", "1", "one by one"},
+		} {
+			if done := fetch(id, tt.channel, tt.order); done == nil || !strings.Contains(done.Reason, tt.reason) {
+				t.Errorf("fetching order %s of %s is answered %+v, want %q", tt.order, tt.channel, done, tt.reason)
+			}
+		}
+		c.mu.Lock()
+		c.failing = true
+		c.mu.Unlock()
+		if done := fetch("d", "web", "1"); done == nil || !strings.Contains(done.Reason, "500") {
+			t.Errorf("the answer of a channel that fails is %+v, want its reason", done)
+		}
+	})
+}
+
+// A plan of orders that is spent holds up no push, orders are read as seldom as the channel wants, and marks are as old as it shows them
+// late. Lines come by the channel's own name, which is the SKU but where a listing says otherwise.
+func TestOrdersApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pass(48 * time.Hour) // a bubble's time begins with the first moment that an event may have
+		c := &teller{market: newMarket(true, map[string]stock.Quantity{"A": 5})}
+		c.traits.OrdersEvery, c.traits.VisibilityLag, c.traits.ItemsAreSKUs = 4*time.Minute, 3*time.Minute, true
+		b := newBench(t, map[string]publisher.Connector{"web": c})
+		b.cfg.PollEvery, b.cfg.OrdersBack = 15*time.Second, time.Hour
+		b.declare("web", func(ch *record.Channel) { ch.Flows.Orders = true })
+		b.offer("web", "A", 5, 0, 0) // whose item is item-A
+		at := stock.InstantOf(time.Now()).Add(-time.Minute)
+		c.orders = []record.Order{{OrderID: "1", Status: record.Open, PlacedAt: at, UpdatedAt: at, FulfilledBy: record.ByMerchant, Lines: []record.OrderLine{
+			{LineID: "1", Item: "item-A", Quantity: 1}, {LineID: "2", Item: "B", Quantity: 1},
+		}}}
+		begin := stock.InstantOf(time.Now())
+		b.work()
+		pass(10 * time.Minute)
+		events := b.said.events()
+		if got := ids(events); !slices.Equal(got, []string{"1", "mark", "mark", "mark"}) {
+			t.Fatalf("written in ten minutes: %v, want the order and three marks", got)
+		}
+		if l := events[0].Order.Lines; l[0].Item != "item-A" || l[0].SKU != "" || l[1].SKU != "B" || l[1].Item != "" {
+			t.Errorf("the lines are %+v, want one by its item and one by its SKU", l)
+		}
+		if late := events[1].Mark.OrdersUntil.Sub(begin); late > -3*time.Minute || late < -4*time.Minute {
+			t.Errorf("the mark is %s after the poll, want three minutes before it", late)
+		}
+		c.spent = true
+		pass(5 * time.Minute)
+		b.offer("web", "A", 0, 0, 0)
+		pass(2 * time.Second)
+		if c.level("A") != 0 {
+			t.Errorf("the level is %d while orders are throttled, want 0", c.level("A"))
+		}
+		if got := ids(b.said.events()); len(got) != 4 {
+			t.Errorf("written meanwhile: %v", got[4:])
+		}
+		c.spent = false
+		pass(10 * time.Minute)
+		if got := ids(b.said.events()); len(got) < 5 {
+			t.Errorf("nothing was written afterwards")
 		}
 	})
 }

@@ -22,11 +22,14 @@ import (
 )
 
 // logs are the topics that an owner reads.
-type logs struct{ offers, commands *offers }
+type logs struct{ offers, commands, shipments *offers }
 
 func (l logs) of(t stream.Topic) *offers {
-	if t == stream.Commands {
+	switch t {
+	case stream.Commands:
 		return l.commands
+	case stream.Shipments:
+		return l.shipments
 	}
 	return l.offers
 }
@@ -485,24 +488,26 @@ func (a assignment) Commit(context.Context, int64) error {
 
 // A bench is a stage with everything around it.
 type bench struct {
-	t        *testing.T
-	offers   *offers
-	commands *offers
-	said     *said
-	told     publisher.ToldStore
-	logs     *bytes.Buffer // read when nobody works
-	markets  map[string]publisher.Connector
-	cfg      publisher.Config
-	version  stock.Version
-	stage    *publisher.Stage
-	looks    atomic.Int64          // how often the stage and the test looked at the clock
-	refused  atomic.Pointer[error] // what the group says to a commit
+	t         *testing.T
+	offers    *offers
+	commands  *offers
+	shipments *offers
+	said      *said
+	told      publisher.ToldStore
+	logs      *bytes.Buffer // read when nobody works
+	markets   map[string]publisher.Connector
+	cfg       publisher.Config
+	version   stock.Version
+	stage     *publisher.Stage
+	stop      func() error          // of the newest stage
+	looks     atomic.Int64          // how often the stage and the test looked at the clock
+	refused   atomic.Pointer[error] // what the group says to a commit
 }
 
 func newBench(t *testing.T, markets map[string]publisher.Connector) *bench {
 	cfg := publisher.DefaultConfig()
 	cfg.ReadBackEvery, cfg.RetryMax = 0, 8*time.Second
-	return &bench{t: t, offers: newOffers(), commands: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
+	return &bench{t: t, offers: newOffers(), commands: newOffers(), shipments: newOffers(), said: &said{}, told: &memory{}, logs: &bytes.Buffer{}, markets: markets, cfg: cfg}
 }
 
 func (b *bench) now() time.Time {
@@ -514,7 +519,7 @@ func (b *bench) now() time.Time {
 func (b *bench) work() (stop func() error) {
 	b.t.Helper()
 	stage, err := publisher.New(b.cfg, publisher.Deps{
-		Log: logs{b.offers, b.commands}, Outputs: b.said, Told: b.told, Now: b.now,
+		Log: logs{b.offers, b.commands, b.shipments}, Outputs: b.said, Told: b.told, Now: b.now,
 		Logger: slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connect: func(c *record.Channel) (publisher.Connector, error) {
 			if m := b.markets[c.Channel]; m != nil {
@@ -543,6 +548,7 @@ func (b *bench) work() (stop func() error) {
 		}
 		return err
 	}
+	b.stop = stop
 	b.t.Cleanup(func() { _ = stop() })
 	return stop
 }
@@ -595,7 +601,7 @@ func checkSaid(t *testing.T, all []record.Communication) {
 	open := map[try]record.CommunicationState{}
 	var sequence int64
 	for i, c := range all {
-		if c.Pool == "" || c.Channel == "" || c.Account == "" || c.SKU == "" {
+		if c.Pool == "" || c.Channel == "" || c.Account == "" || c.SKU == "" && c.OrderID == "" {
 			t.Errorf("communication %d names no listing: %+v", i, c)
 		}
 		if c.Sequence < sequence {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type owner struct {
 	said       []record.Communication // to be written
 	rows       []ToldRow              // further ones that the next save writes
 	commands   commandPosition
+	shipments  commandPosition // likewise, of notices
 	results    chan answer
 	requests   sync.WaitGroup
 	keys       int           // requests numbered so far
@@ -102,15 +104,17 @@ func receive[T any](ctx context.Context, from chan T) (v T, ok bool) {
 	}
 }
 
-func (o *owner) run(ctx context.Context, reader, commands stream.Reader, healthy func()) error {
+func (o *owner) run(ctx context.Context, reader, commands, notices stream.Reader, healthy func()) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	offers := pump{make(chan []stream.Record), make(chan struct{})}
 	asked := pump{make(chan []stream.Record), make(chan struct{})}
+	despatched := pump{make(chan []stream.Record), make(chan struct{})}
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer cancel(nil)
 	reading.Go(func() { offers.read(ctx, reader, cancel) })
 	reading.Go(func() { asked.read(ctx, commands, cancel) })
+	reading.Go(func() { despatched.read(ctx, notices, cancel) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -123,6 +127,10 @@ func (o *owner) run(ctx context.Context, reader, commands stream.Reader, healthy
 		case records := <-asked.given:
 			if err = o.takeCommands(ctx, records); err == nil {
 				hand(ctx, asked.taken, struct{}{})
+			}
+		case records := <-despatched.given:
+			if err = o.takeShipments(ctx, records); err == nil {
+				hand(ctx, despatched.taken, struct{}{})
 			}
 		case a := <-o.results:
 			err = o.hear(ctx, a)
@@ -268,15 +276,22 @@ func (o *owner) save(ctx context.Context) error {
 	}
 	rows, o.rows = append(rows, o.rows...), o.rows[:0]
 	for _, c := range o.channels {
-		if !c.feed.dirty {
-			continue
+		if c.feed.dirty {
+			c.feed.dirty = false
+			value, err := c.feed.pack()
+			if err != nil {
+				return err
+			}
+			rows = append(rows, ToldRow{Channel: c.key, Listing: feedRow, Value: value})
 		}
-		c.feed.dirty = false
-		value, err := c.feed.pack()
-		if err != nil {
-			return err
+		if c.shipments.dirty {
+			c.shipments.dirty = false
+			value, err := json.Marshal(c.shipments)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, ToldRow{Channel: c.key, Listing: takenRow, Value: value})
 		}
-		rows = append(rows, ToldRow{Channel: c.key, Listing: feedRow, Value: value})
 	}
 	o.dirty, o.dirtyState = o.dirty[:0], o.dirtyState[:0]
 	if err := o.stage.deps.Told.Save(ctx, o.assignment.Partition().ID, o.sequence, o.position, rows); err != nil {
@@ -292,8 +307,12 @@ func (o *owner) load(rows []ToldRow) error {
 	now := o.stage.now()
 	for _, r := range rows {
 		if r.Channel == commandsChannel {
-			if err := json.Unmarshal(r.Value, &o.commands); err != nil {
-				return fmt.Errorf("told row of the commands' position does not decode: %w", err)
+			position := &o.commands
+			if r.Listing == shipmentPosition {
+				position = &o.shipments
+			}
+			if err := json.Unmarshal(r.Value, position); err != nil {
+				return fmt.Errorf("told row of the position in %s does not decode: %w", r.Listing, err)
 			}
 			continue
 		}
@@ -320,6 +339,18 @@ func (o *owner) load(rows []ToldRow) error {
 			}
 			continue
 		}
+		if r.Listing == takenRow || strings.HasPrefix(r.Listing, shipmentRow) {
+			err := error(nil)
+			if r.Listing == takenRow {
+				err = json.Unmarshal(r.Value, &c.shipments)
+			} else {
+				err = c.loadShipment(r.Listing, r.Value)
+			}
+			if err != nil {
+				return fmt.Errorf("told row %s of channel %s does not decode: %w", r.Listing, r.Channel, err)
+			}
+			continue
+		}
 		l := &listing{channel: c, key: r.Listing}
 		if err := l.restore(r.Value); err != nil {
 			return fmt.Errorf("told row %s of channel %s does not decode: %w", r.Listing, r.Channel, err)
@@ -332,6 +363,7 @@ func (o *owner) load(rows []ToldRow) error {
 		}
 	}
 	for _, c := range o.channels {
+		c.shipments.loaded()
 		for _, l := range c.listings { // a batch that a zero has left is not whole any more
 			if old := l.ledger.Old; old != nil && len(c.unknown[old.Key]) > 0 {
 				c.dissolve(old.Key)
@@ -373,7 +405,9 @@ func (o *owner) say(ctx context.Context) error {
 func (o *owner) measure() {
 	pending := 0
 	for _, c := range o.channels {
-		pending += c.pending
+		if pending += c.pending; c.connector != nil {
+			pending += c.shipments.waiting()
+		}
 	}
 	o.stage.pending.Add(int64(pending - o.counted))
 	o.counted = pending

@@ -77,6 +77,21 @@ type Traits struct {
 	RequestsPerSecond int
 	Burst             int
 	Timeout           time.Duration // of one request, from the fence on
+	Bulk              Bulk          // the zero value: it has no other way for many rows
+
+	// OrdersEvery is how often its orders may be read, where that is less often than the stage would; VisibilityLag is the longest time
+	// between it lowering a level and showing the order, the catalogue's where that is longer.
+	OrdersEvery, VisibilityLag time.Duration
+	// ItemsAreSKUs says that it calls a listing by the SKU where the catalogue does not give it another name.
+	ItemsAreSKUs bool
+}
+
+// A Bulk is a channel's own way for many rows, which takes its time: one is under way at once, beside the ordinary requests, and
+// only decreases and raises go by it, never a sell-out.
+type Bulk struct {
+	From    int           // so many rows that wait make a bulk, > BatchRows; 0: there is none
+	Rows    int           // rows of one bulk, ≥ From
+	Timeout time.Duration // of one, from the fence on
 }
 
 // A Connector speaks one channel's protocol. It is safe for concurrent use, keeps nothing that is not in its configuration, and
@@ -117,6 +132,12 @@ type OrderSource interface {
 	// page's Next, "" for the first. An order may come twice, and one that changed at a bound may be left out. Pool, Channel and
 	// ReadAt are the caller's to set. Every order is whole, and holds nothing personal. Its errors are as those of Set.
 	Orders(ctx context.Context, since, until stock.Instant, page string) (OrderPage, error)
+}
+
+// An OrderFetcher is a connector that tells one order by its id, as the channel's orders are told: as snapshots in the order in which
+// they are to be taken in, or none where the channel has no such order.
+type OrderFetcher interface {
+	Order(ctx context.Context, id string) ([]record.Order, error)
 }
 
 // An OrderPage is a part of a channel's orders.
@@ -194,7 +215,9 @@ type RequestError struct {
 	Reason     string        // what it said, shortened; never a secret
 	// WholeChannel says that it is no row's fault: the address or the credentials are wrong, and every request would fail so.
 	WholeChannel bool
-	Allowance    *Allowance // nil: it did not say
+	// Apart says, of Throttled, that it holds for this kind of request only: the others go on.
+	Apart     bool
+	Allowance *Allowance // nil: it did not say
 }
 
 func (e *RequestError) Error() string { return string(e.Class) + ": " + e.Reason }

@@ -186,5 +186,10 @@ func (s *Stage) serve(ctx context.Context, o *owner, healthy func()) error {
 		return err
 	}
 	defer commands.Close()
-	return o.run(ctx, reader, commands, healthy)
+	notices, err := o.openShipments(ctx)
+	if err != nil {
+		return err
+	}
+	defer notices.Close()
+	return o.run(ctx, reader, commands, notices, healthy)
 }

@@ -24,6 +24,11 @@ type request struct {
 	items     []Item             // of a read
 	counters  []dispatch.Listing // of a read: the ledgers as of when it left
 	poll      *poll              // of orders
+	fetcher   OrderFetcher       // of one order: as for connector
+	fetch     *running           // who asked for it
+	target    ShipmentTarget     // of a despatch: as for connector
+	shipment  *shipment          // of which it is
+	bulk      bool               // it has a slot of its own
 	deadline  time.Time
 	startedAt stock.Instant
 }
@@ -34,6 +39,7 @@ type answer struct {
 	reply   Reply
 	reading Reading
 	orders  OrderPage
+	shipped Shipped
 	err     error
 }
 
@@ -52,6 +58,17 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 		if earlier(at); r != nil {
 			starting = append(starting, r)
 		}
+		r, at = c.fetchOrders(now)
+		if earlier(at); r != nil {
+			starting = append(starting, r)
+		}
+		r, at, err := c.ship(now)
+		if err != nil {
+			return 0, err
+		}
+		if earlier(at); r != nil {
+			starting = append(starting, r)
+		}
 		if c.why() != "" {
 			continue
 		}
@@ -62,6 +79,11 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 		earlier(c.ripen(now))
 		if c.pausedUntil > now {
 			earlier(c.pausedUntil)
+		}
+		if r, at := c.beginBulk(now); r != nil {
+			starting = append(starting, r)
+		} else {
+			earlier(at)
 		}
 		for most := c.atOnce(); c.pausedUntil <= now && c.busy < most; {
 			// The last one of several is kept for what protects a customer, so that it never waits for a bulk.
@@ -80,7 +102,7 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 			starting = append(starting, r)
 		}
 	}
-	if len(starting) == 0 && len(o.dirty) == 0 {
+	if len(starting) == 0 && len(o.dirty) == 0 && len(o.rows) == 0 {
 		return wake, nil
 	}
 	// The fence: whoever lost the partition fails here, before a request leaves.
@@ -139,8 +161,8 @@ func (c *channel) queued(lanes [][]*listing) bool {
 	return false
 }
 
-// begin takes the next batch: one of unknown outcome whose time has come, else the front of the lanes. It records the attempts
-// in the ledgers and says them. Urgent: only what protects a customer.
+// begin takes the next batch: one of unknown outcome whose time has come, else the front of the lanes. Urgent: only what protects a
+// customer.
 func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	deadline := now.Add(c.traits.Timeout)
 	// A zero goes before what it may overtake is sent again; and one request that fails every time must not take every turn.
@@ -151,12 +173,63 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 		}
 	}
 	c.replayed = false
-	chosen, reading := c.next(max(1, c.traits.BatchRows), urgent, now)
+	chosen, reading := c.next(laneSellOut, max(1, c.traits.BatchRows), urgent, now)
 	if len(chosen) == 0 {
 		return nil
 	}
-	r := &request{channel: c, connector: c.connector, listings: chosen, deadline: deadline.Time(), startedAt: now}
 	c.busy++
+	return c.compose(chosen, reading, now, deadline)
+}
+
+// beginBulk takes a bulk, where so many rows wait for one, or returns when one can be begun that does. What is to be set goes first:
+// it was read for that.
+func (c *channel) beginBulk(now stock.Instant) (r *request, at stock.Instant) {
+	bulk := c.traits.Bulk
+	if bulk.From < 1 || c.bulk || c.pausedUntil > now || c.failing() {
+		return nil, 0
+	}
+	first, kind := laneDecrease, kindSet
+	if !c.enough(laneDecrease, laneRaise) {
+		if first, kind = laneRead, kindRead; !c.enough(laneRead) {
+			return nil, 0
+		}
+	}
+	if at, ok := c.budget.take(kind, now); !ok {
+		return nil, at
+	}
+	chosen, reading := c.next(first, bulk.Rows, false, now)
+	if len(chosen) == 0 {
+		return nil, 0
+	}
+	c.bulk = true
+	r = c.compose(chosen, reading, now, now.Add(bulk.Timeout))
+	r.bulk = true
+	return r, 0
+}
+
+// enough reports whether enough listings for a bulk stand in the lanes.
+func (c *channel) enough(of ...int) bool {
+	n := 0
+	for _, lane := range of {
+		n += len(c.queue[lane]) // with those that have left it
+	}
+	if n < c.traits.Bulk.From {
+		return false
+	}
+	n = 0
+	for _, lane := range of {
+		for _, l := range c.queue[lane] {
+			if l.lane == lane+1 {
+				n++
+			}
+		}
+	}
+	return n >= c.traits.Bulk.From
+}
+
+// compose makes a request about the listings: of a set it records the attempts in the ledgers and says them.
+func (c *channel) compose(chosen []*listing, reading bool, now, deadline stock.Instant) *request {
+	r := &request{channel: c, connector: c.connector, listings: chosen, deadline: deadline.Time(), startedAt: now}
 	if reading {
 		for _, l := range chosen {
 			l.busy = true
@@ -289,6 +362,14 @@ func (r *request) do(ctx context.Context) answer {
 		a.orders, a.err = r.source.Orders(ctx, r.poll.since, r.poll.until, r.poll.page)
 		return a
 	}
+	if r.shipment != nil {
+		a.shipped, a.err = r.target.Ship(ctx, r.shipment.key(), r.shipment.told())
+		return a
+	}
+	if r.fetch != nil {
+		a.orders.Orders, a.err = r.fetcher.Order(ctx, r.fetch.OrderID)
+		return a
+	}
 	if r.items != nil {
 		a.reading, a.err = r.connector.Read(ctx, r.items)
 		if n := len(a.reading.Levels); a.err == nil && n != len(r.items) {
@@ -316,7 +397,17 @@ func (o *owner) hear(ctx context.Context, a answer) error {
 		}
 		return o.save(ctx)
 	}
-	c.busy--
+	if a.request.shipment != nil {
+		return o.heardShipment(ctx, a, now)
+	}
+	if a.request.fetch != nil {
+		return o.heardOrder(ctx, a, now)
+	}
+	if a.request.bulk {
+		c.bulk = false
+	} else {
+		c.busy--
+	}
 	for _, l := range a.request.listings {
 		l.busy = false
 	}

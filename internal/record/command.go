@@ -6,12 +6,13 @@ import "github.com/shelfwire/shelfwire/internal/stock"
 type CommandKind uint8
 
 // What can be asked: to read every level, record what has drifted and correct it; to tell the offers now; to take up again what was
-// put aside; to read the channel's orders now.
+// put aside; to read the channel's orders now; to read one order.
 const (
 	CommandSync CommandKind = iota + 1
 	CommandPush
 	CommandRetry
 	CommandOrders
+	CommandFetch
 )
 
 // A Command is what a person asks of a channel's owner, and, with Done, that it was done. What came of it on the way are
@@ -23,14 +24,15 @@ type Command struct {
 	SKU           string        // only this one; "": every one
 	ObserveOnly   bool          // of sync: nothing is corrected for it
 	Since         stock.Instant // of orders: from when on they are read again; 0: what is new
+	OrderID       string        // of fetch
 	IssuedAt      stock.Instant
 	Done          *CommandDone
 }
 
 // CommandDone is what the owner answers.
 type CommandDone struct {
-	Count   int64  // of the listings, or the orders, that it was about
+	Count   int64  // of the listings and despatches, or the orders, that it was about
 	Drifted int64  // of those, levels that somebody else had changed
-	Failed  int64  // of those, listings that are put aside
+	Failed  int64  // of those, listings that are put aside, and despatches that the channel does not take
 	Reason  string // why it could not be done; "": it was
 }

@@ -267,6 +267,7 @@ type Channel struct {
 	Publish                  Publish
 	Policies                 []Policy
 	WhenStopped              WhenStopped
+	Carriers                 map[string]string // how the channel calls a carrier, by how fulfilments do
 }
 
 // AccountID returns the account that owns the channel's rate limits: Account, or "pool/channel" where none is given.

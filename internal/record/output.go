@@ -149,16 +149,19 @@ const (
 // A CommunicationKind is what was asked of the channel.
 type CommunicationKind uint8
 
-// What was asked: set a level, set it if it is still the compare value, or read it.
+// What was asked: set a level, set it if it is still the compare value, read it, or take note of a despatch.
 const (
 	SetLevel CommunicationKind = iota + 1
 	CompareAndSet
 	ReadLevel
+	ConfirmShipment
 )
 
-// A Communication is one step of telling a channel an offer: an attempt, its outcome, or an observation.
+// A Communication is one step of telling a channel an offer or a despatch: an attempt, its outcome, or an observation. Of a despatch
+// it names the order and the fulfilment instead of a listing; OfferVersion is the notice's, Quantity its units.
 type Communication struct {
 	Pool, Channel, Account, SKU, Location string
+	OrderID, FulfilmentID                 string // of a despatch
 	Kind                                  CommunicationKind
 	State                                 CommunicationState
 	Attempt                               int32  // 1, 2, … for one IdempotencyKey

@@ -17,7 +17,7 @@ import (
 
 // Config says where Redis is.
 type Config struct {
-	Addresses []string // host:port; several are nodes of one Redis Cluster
+	Addresses []string // host:port; several are nodes of one Redis Cluster, and one that is a node of a cluster stands for all of it
 	Prefix    string   // before every key
 	Username  string
 	Password  string
@@ -52,36 +52,49 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	// The client prints every failed dial to stderr, through a logger that all its users share. Ours are reported by those who
 	// wait, once.
 	redis.SetLogger(clientLog{log})
-	s := &Store{
-		client: redis.NewUniversalClient(&redis.UniversalOptions{
-			Addrs:    cfg.Addresses,
-			Username: cfg.Username,
-			Password: cfg.Password,
-			Dialer:   cfg.Dial,
-			// The client must not send a command again by itself: it cannot know which of ours may run twice.
-			MaxRetries: -1,
-			// Without this a context's deadline is ignored while a reply is awaited.
-			ContextTimeoutEnabled: true,
-			ReadTimeout:           replyTimeout,
-			WriteTimeout:          replyTimeout,
-			DialerRetries:         1, // callers wait and try again, and say so
-			PoolSize:              maxConnections,
-			PipelinePoolSize:      -1,
-			DisableIdentity:       true,
-			MaintNotificationsConfig: &maintnotifications.Config{
-				Mode: maintnotifications.ModeDisabled,
-			},
-		}),
-		prefix:  cfg.Prefix,
-		log:     log,
-		writers: map[int32]*writer{},
-	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	s := &Store{client: connect(cfg, len(cfg.Addresses) > 1), prefix: cfg.Prefix, log: log, writers: map[int32]*writer{}}
+	if len(cfg.Addresses) == 1 && inCluster(ctx, s.client) {
+		if err := s.client.Close(); err != nil {
+			return nil, fmt.Errorf("close Redis connections: %w", err)
+		}
+		s.client = connect(cfg, true)
+	}
 	if err := s.check(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("Redis at %s: %w", strings.Join(cfg.Addresses, ", "), err), s.Close()) //nolint:staticcheck // a name
 	}
 	return s, nil
+}
+
+func connect(cfg Config, cluster bool) redis.UniversalClient {
+	return redis.NewUniversalClient(&redis.UniversalOptions{
+		Addrs:         cfg.Addresses,
+		IsClusterMode: cluster,
+		Username:      cfg.Username,
+		Password:      cfg.Password,
+		Dialer:        cfg.Dial,
+		// The client must not send a command again by itself: it cannot know which of ours may run twice.
+		MaxRetries: -1,
+		// Without this a context's deadline is ignored while a reply is awaited.
+		ContextTimeoutEnabled: true,
+		ReadTimeout:           replyTimeout,
+		WriteTimeout:          replyTimeout,
+		DialerRetries:         1, // callers wait and try again, and say so
+		PoolSize:              maxConnections,
+		PipelinePoolSize:      -1,
+		DisableIdentity:       true,
+		MaintNotificationsConfig: &maintnotifications.Config{
+			Mode: maintnotifications.ModeDisabled,
+		},
+	})
+}
+
+// inCluster reports whether the server says that it is a node of a cluster, of which hosts often give one address only. One that does
+// not answer, or not that, is taken for a server of its own: what is wrong with it is found by what is asked next.
+func inCluster(ctx context.Context, node redis.Cmdable) bool {
+	info, err := node.Info(ctx, "cluster").Result()
+	return err == nil && infoField(info, "cluster_enabled") == "1"
 }
 
 // Close frees the connections.

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/shelfwire/shelfwire/internal/allocator"
 	"github.com/shelfwire/shelfwire/internal/allocator/storetest"
@@ -25,9 +24,14 @@ import (
 
 func open(t *testing.T, address, prefix string) *redisstore.Store {
 	t.Helper()
-	s, err := redisstore.Open(t.Context(), redisstore.Config{Addresses: []string{address}, Prefix: prefix}, slog.New(slog.DiscardHandler))
+	return openWith(t, redisstore.Config{Addresses: []string{address}, Prefix: prefix})
+}
+
+func openWith(t *testing.T, cfg redisstore.Config) *redisstore.Store {
+	t.Helper()
+	s, err := redisstore.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Fatalf("Open(%s) = %v", address, err)
+		t.Fatalf("Open(%s) = %v", cfg.Addresses, err)
 	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
@@ -43,13 +47,9 @@ func harness(t *testing.T, address, prefix string) storetest.Harness {
 		Open: func(t *testing.T) storetest.Store { return open(t, address, prefix) },
 		Spoil: func(t *testing.T, partition int32, table engine.Table, pool string) {
 			t.Helper()
-			client := redis.NewClient(&redis.Options{Addr: address})
-			defer client.Close()
 			names := map[engine.Table]string{engine.TablePool: "pool", engine.TableSeen: "seen", engine.TableStock: "stock", engine.TableListings: "listings", engine.TableOrders: "orders"}
 			key := prefix + "{j" + strconv.Itoa(int(partition)) + "}:" + names[table] + ":" + stream.EscapeID(pool)
-			if err := client.Set(t.Context(), key, "not a hash", 0).Err(); err != nil {
-				t.Fatal(err)
-			}
+			set(t, address, key)
 		},
 		LoseReply: func(t *testing.T) allocator.Store { return open(t, losingProxy(t, address), prefix) },
 	}

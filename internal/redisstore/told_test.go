@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
@@ -26,11 +27,20 @@ func toldHarness(t *testing.T, address, prefix string) toldtest.Harness {
 
 func set(t *testing.T, address, key string) {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: address})
+	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{address}, IsClusterMode: inCluster(t, address)})
 	defer client.Close()
 	if err := client.Set(t.Context(), key, "not a hash", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// inCluster reports whether the server is a node of a cluster.
+func inCluster(t *testing.T, address string) bool {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: address})
+	defer client.Close()
+	info, err := client.Info(t.Context(), "cluster").Result()
+	return err == nil && strings.Contains(info, "cluster_enabled:1")
 }
 
 func TestToldOnMiniredis(t *testing.T) {

@@ -14,7 +14,8 @@ type Assignment interface {
 	Committed(ctx context.Context) (int64, error)
 	// Commit stores next as the group's offset and waits for the broker.
 	Commit(ctx context.Context, next int64) error
-	// CommitLag stores next as the group's offset some time soon, for lag tools only; it never blocks or fails.
+	// CommitLag stores next as the group's offset some time soon; it never blocks or fails. An outage delays it, and it is given up
+	// only for a later one or when the partition is taken away.
 	CommitLag(next int64)
 }
 

@@ -36,26 +36,21 @@ func SplitKey(key string) []string {
 
 const hexDigits = "0123456789ABCDEF"
 
-// The bytes that are escaped, one bit each: below 64 the control characters, '%', '/' and ':', then '{', '}' and DEL.
-const (
-	escapedLow  = 1<<0x20 - 1 | 1<<'%' | 1<<'/' | 1<<':'
-	escapedHigh = 1<<('{'-64) | 1<<('}'-64) | 1<<(0x7f-64)
-)
-
-// escaped is asked for every byte of every key that is written.
-func escaped(c byte) bool {
-	switch {
-	case c < 64:
-		return uint64(escapedLow)>>c&1 != 0
-	case c < 128:
-		return uint64(escapedHigh)>>(c-64)&1 != 0
+// escaped says which bytes are escaped: control characters, and what keys are made with. It is asked for every byte of every key
+// that is written.
+var escaped = func() (set [256]bool) {
+	for c := range byte(0x20) {
+		set[c] = true
 	}
-	return false
-}
+	for _, c := range []byte("%/:{}\x7f") {
+		set[c] = true
+	}
+	return set
+}()
 
 func needsEscape(id string) bool {
 	for i := range len(id) {
-		if escaped(id[i]) {
+		if escaped[id[i]] {
 			return true
 		}
 	}
@@ -68,7 +63,7 @@ func appendEscaped(b []byte, id string) []byte {
 	}
 	for i := range len(id) {
 		c := id[i]
-		if escaped(c) {
+		if escaped[c] {
 			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 			continue
 		}

@@ -12,6 +12,18 @@ type Position struct {
 	Hash        uint64 // of the value of the last entry folded, by [HashValue]; 0 where there is none
 }
 
+// LastGeneration is the last generation of a journal that versions have room for.
+const LastGeneration = 31
+
+// FirstOffset returns the offset of the first entry of a journal of the generation. One that was rebased begins at 1, so that nobody
+// takes it for a whole journal that may be folded from nothing.
+func FirstOffset(generation uint8) int64 {
+	if generation == 0 {
+		return 0
+	}
+	return 1
+}
+
 // String returns the position in short, for messages.
 func (p Position) String() string {
 	if p == (Position{}) {

@@ -4,6 +4,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -41,6 +42,16 @@ func Inputs() []Topic { return []Topic{Movements, Orders, Catalogue} }
 type Partition struct {
 	Topic Topic
 	ID    int32
+}
+
+// OfGeneration returns the name under which a history keeps how far it is with a partition: a journal that was rebased is another log
+// under its topic's name, whose offsets begin anew, so from generation 1 on the generation is in the name. It is 0 for every other
+// topic.
+func (p Partition) OfGeneration(generation uint8) Partition {
+	if generation > 0 {
+		p.Topic = Topic(fmt.Sprintf("%s/%d", p.Topic, generation))
+	}
+	return p
 }
 
 // A Record is one record read from a partition. Key and Value belong to the reader and are valid until its next Read.

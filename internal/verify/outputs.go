@@ -182,9 +182,12 @@ func (v *verification) compareOutputs(tail bool) {
 	}
 }
 
-// committed reports whether the version lies within what the fold covers: behind the snapshot it begins with, and not ahead of the
-// state.
+// committed reports whether the version lies within what the fold covers: of the present journal, behind the snapshot it begins with,
+// and not ahead of the state.
 func (v *verification) committed(key recordKey, version stock.Version, tail bool) bool {
+	if version.Generation() < v.generation() {
+		return false // its journal may have had other partitions, and is gone
+	}
 	parts := stream.SplitKey(key.key)
 	journal, known := v.poolOf[parts[0]]
 	if key.topic == stream.Rejections && len(parts) == 4 {
@@ -195,7 +198,15 @@ func (v *verification) committed(key recordKey, version stock.Version, tail bool
 		return !tail
 	}
 	p := v.partitions[journal]
-	return version.Offset() >= p.base.Offset && version.Offset() < p.after.Offset
+	return version >= stock.VersionAt(p.after.Generation, p.base.Offset) && version < stock.VersionAt(p.after.Generation, p.after.Offset)
+}
+
+// generation returns that of the present journal, which all of its partitions have.
+func (v *verification) generation() (g uint8) {
+	for _, p := range v.partitions {
+		g = max(g, p.after.Generation)
+	}
+	return g
 }
 
 func compareRecordKeys(a, b recordKey) int {

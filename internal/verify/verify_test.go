@@ -318,7 +318,7 @@ func (h history) Position(_ context.Context, p stream.Partition) (int64, error) 
 	return int64(len(h.topics[p.Topic])) - h.behind, nil
 }
 
-func (h history) CountJournal(_ context.Context, _ int32, until int64) (int64, error) {
+func (h history) CountJournal(_ context.Context, _ int32, _ uint8, until int64) (int64, error) {
 	return until + h.journal, nil
 }
 

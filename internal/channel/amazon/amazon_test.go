@@ -270,3 +270,17 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// answering returns a connector to an account that answers everything but logins with one body.
+func answering(t *testing.T, body string) *amazon.Connector {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == amazon.TokenPath {
+			_, _ = io.WriteString(w, `{"access_token":"t","expires_in":3600}`)
+			return
+		}
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return connect(t, endpoint(server.URL))
+}

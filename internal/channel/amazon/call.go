@@ -23,7 +23,11 @@ func (c *Connector) call(ctx context.Context, p plan, method, path string, body 
 		return r, false, err
 	}
 	if err := p.limit.Wait(ctx); err != nil {
-		return r, false, &publisher.RequestError{Class: publisher.Timeout, Reason: "the usage plan allows no call in time"}
+		failed := &publisher.RequestError{Class: publisher.Throttled, RetryAfter: p.wait(), Reason: "the usage plan allows no call in time"}
+		if ctx.Err() != nil {
+			failed.Class = publisher.Timeout
+		}
+		return r, false, failed
 	}
 	header := http.Header{}
 	header.Set("X-Amz-Access-Token", token)

@@ -34,6 +34,18 @@ type availability struct {
 	Quantity stock.Quantity `json:"quantity"`
 }
 
+func patchOf(r publisher.Row) patch {
+	return patch{"PRODUCT", []operation{{"merge", "/attributes/fulfillment_availability", []availability{{merchant, r.Quantity}}}}}
+}
+
+func marshal(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain strings and numbers
+	}
+	return b
+}
+
 // A submission is the answer to a patch.
 type submission struct {
 	Status string `json:"status"`
@@ -45,8 +57,8 @@ type submission struct {
 	} `json:"issues"`
 }
 
-// Set implements [publisher.Connector]: zeros first, then the others, a patch each. It is broken off at the first failure that is not a
-// row's own; what was not sent by then is decided anew.
+// Set implements [publisher.Connector]: of a bulk in one feed, else zeros first, then the others, a patch each. It is broken off at the
+// first failure that is not a row's own; what was not sent by then is decided anew.
 func (c *Connector) Set(ctx context.Context, _ string, rows []publisher.Row) (publisher.Reply, error) {
 	reply := publisher.Reply{Rows: make([]publisher.RowReply, len(rows))}
 	if err := c.check(ctx, rows, reply.Rows); err != nil {
@@ -59,6 +71,20 @@ func (c *Connector) Set(ctx context.Context, _ string, rows []publisher.Row) (pu
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return min(1, int(rows[a].Quantity)) - min(1, int(rows[b].Quantity)) })
+	if len(order) > batchRows {
+		made, err := c.feed(ctx, rows, order, &reply)
+		if err != nil {
+			return publisher.Reply{}, err
+		}
+		if made {
+			return reply, nil
+		}
+		rest := order[min(len(order), bulkPatches):]
+		for _, i := range rest {
+			reply.Rows[i] = publisher.RowReply{Outcome: publisher.RowUnsent, Reason: "no feed could be made yet, and patches only of others"}
+		}
+		order = order[:len(order)-len(rest)]
+	}
 	begun := false
 	for n, i := range order {
 		row, id, sent, err := c.patch(ctx, rows[i])
@@ -92,10 +118,7 @@ func (c *Connector) Set(ctx context.Context, _ string, rows []publisher.Row) (pu
 
 // patch sets one quantity. An error is about the account or the connection, not about the row.
 func (c *Connector) patch(ctx context.Context, r publisher.Row) (row publisher.RowReply, id string, sent bool, err error) {
-	body, err := json.Marshal(patch{"PRODUCT", []operation{{"merge", "/attributes/fulfillment_availability", []availability{{merchant, r.Quantity}}}}})
-	if err != nil {
-		panic(err) // plain strings and numbers
-	}
+	body := marshal(patchOf(r))
 	path := c.itemPath(skuOf(r.Item), url.Values{"includedData": {"issues"}})
 	answer, sent, err := c.call(ctx, c.patches, http.MethodPatch, path, body, http.StatusBadRequest, http.StatusNotFound)
 	if err != nil {

@@ -17,13 +17,15 @@ import (
 const ordersQuery = `query Orders($filter: String!, $after: String) {
   orders(first: 6, after: $after, query: $filter, sortKey: UPDATED_AT) {
     pageInfo { hasNextPage endCursor }
-    nodes {
-      id createdAt updatedAt cancelledAt test displayFinancialStatus
-      lineItems(first: 10) { pageInfo { hasNextPage endCursor } nodes { ` + lineFields + ` } }
-      fulfillmentOrders(first: 2) { nodes { assignedLocation { location { id } } lineItems(first: 10) { nodes { lineItem { id } } } } }
-    }
+    nodes { ` + orderFields + ` }
   }
 }`
+
+const orderFields = `id createdAt updatedAt cancelledAt test displayFinancialStatus
+      lineItems(first: 10) { pageInfo { hasNextPage endCursor } nodes { ` + lineFields + ` } }
+      fulfillmentOrders(first: 2) { nodes { assignedLocation { location { id } } lineItems(first: 10) { nodes { lineItem { id } } } } }`
+
+const orderQuery = `query Order($id: ID!) { order(id: $id) { ` + orderFields + ` } }`
 
 // linesQuery reads the lines that an order's page had no room for.
 const linesQuery = `query Lines($id: ID!, $after: String) {
@@ -120,6 +122,26 @@ func (c *Connector) Orders(ctx context.Context, since, until stock.Instant, page
 		got.Next = out.Orders.Page.End
 	}
 	return got, nil
+}
+
+// Order implements [publisher.OrderFetcher]. A trial order is none.
+func (c *Connector) Order(ctx context.Context, id string) ([]record.Order, error) {
+	var out struct {
+		Order *order `json:"order"`
+	}
+	variables := struct {
+		ID string `json:"id"`
+	}{gid("Order", id)}
+	if _, err := c.call(ctx, orderQuery, variables, &out); err != nil {
+		return nil, err
+	}
+	if out.Order == nil || out.Order.Test {
+		return nil, nil
+	}
+	if err := c.moreLines(ctx, out.Order); err != nil {
+		return nil, err
+	}
+	return out.Order.records(), nil
 }
 
 // moreLines completes an order's lines.

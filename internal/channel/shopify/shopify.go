@@ -30,7 +30,8 @@ const (
 // keysLast is how long a shop remembers an idempotency key: 24 hours, less what clocks may differ by.
 const keysLast = 23 * time.Hour
 
-// A Connector speaks to one shop. It implements [publisher.Connector] and [publisher.OrderSource].
+// A Connector speaks to one shop. It implements [publisher.Connector], [publisher.OrderSource],
+// [publisher.OrderFetcher] and [publisher.ShipmentTarget].
 type Connector struct {
 	client  *channel.Client
 	tokens  *tokens

@@ -356,3 +356,18 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+// One order is read by its number; one that is not there is none.
+func TestOrder(t *testing.T) {
+	sim, c, _ := start(t, simulated.Options{})
+	sim.Put(place(item(1)), active("A"), 5)
+	o, _ := sim.Buy(time.Now(), 2, place(item(1)))
+	id := o.ID[strings.LastIndexByte(o.ID, '/')+1:]
+	got, err := c.Order(t.Context(), id)
+	if err != nil || len(got) != 1 || got[0].OrderID != id || got[0].Lines[0].Quantity != 2 || got[0].Lines[0].Location != location {
+		t.Errorf("Order(%s) = %+v, %v", id, got, err)
+	}
+	if got, err := c.Order(t.Context(), "4711"); err != nil || len(got) != 0 {
+		t.Errorf("Order() of none = %+v, %v", got, err)
+	}
+}

@@ -5,6 +5,10 @@
 //	{"specversion":"1.0","type":"io.shelfwire.inventory.level.set.v1","id":…,"source":…,"time":…,
 //	 "data":{"levels":[{"sku":…,"location":…,"item":…,"available":7,"version":42,"as_of":…}]}}
 //
+//
+//	POST {url}/orders/shipments   type io.shelfwire.order.shipped.v1
+//	 "data":{"order_id":…,"fulfilment_id":…,"shipped_at":…,"carrier":…,"tracking":…,"lines":[{"line_id":…,"quantity":1}]}
+//
 // The event's id is the webhook-id: the same for every try, with the same bytes. A receiver that knows the id answers as it did
 // the first time. It answers 2xx, with {"results":[{"status":"applied","reason":""}]} in the order of the levels where rows can
 // fail by themselves; without results every row was applied. CloudEvents is used as a form only: we sign instead of carrying
@@ -34,10 +38,16 @@ const EventType = "io.shelfwire.inventory.level.set.v1"
 // Path is where below the channel's URL they are sent.
 const Path = "/inventory/levels"
 
+// ShipmentEventType and ShipmentPath are those of despatches.
+const (
+	ShipmentEventType = "io.shelfwire.order.shipped.v1"
+	ShipmentPath      = "/orders/shipments"
+)
+
 // Vendor is the channel's vendor in the catalogue.
 const Vendor = "webhook"
 
-// A Connector sends to one receiver. It implements [publisher.Connector].
+// A Connector sends to one receiver. It implements [publisher.Connector] and [publisher.ShipmentTarget].
 type Connector struct {
 	client  *channel.Client
 	source  string
@@ -85,12 +95,28 @@ type Event struct {
 	Source      string `json:"source"`
 	Time        string `json:"time"`
 	ContentType string `json:"datacontenttype"`
-	Data        Data   `json:"data"`
+	Data        any    `json:"data"` // Data, Shipment
 }
 
 // Data is what the event says.
 type Data struct {
 	Levels []Level `json:"levels"`
+}
+
+// A Shipment is what an event of a despatch says.
+type Shipment struct {
+	OrderID      string         `json:"order_id"`
+	FulfilmentID string         `json:"fulfilment_id"`
+	ShippedAt    string         `json:"shipped_at"`
+	Carrier      string         `json:"carrier"`
+	Tracking     string         `json:"tracking"`
+	Lines        []ShipmentLine `json:"lines"`
+}
+
+// A ShipmentLine is how many units of an order's line have left.
+type ShipmentLine struct {
+	LineID   string         `json:"line_id"`
+	Quantity stock.Quantity `json:"quantity"`
 }
 
 // A Level is one level to show.
@@ -116,29 +142,50 @@ type Result struct {
 
 // Set implements [publisher.Connector].
 func (c *Connector) Set(ctx context.Context, key string, rows []publisher.Row) (publisher.Reply, error) {
-	event := Event{
-		SpecVersion: "1.0", Type: EventType, ID: key, Source: c.source, Time: rows[0].At.String(), ContentType: "application/json",
-	}
+	var data Data
 	for _, r := range rows {
-		event.Data.Levels = append(event.Data.Levels, Level{
+		data.Levels = append(data.Levels, Level{
 			SKU: r.SKU, Location: r.Location, Item: r.ChannelItem, Available: r.Quantity, Version: r.Version, AsOf: r.At.String(),
 		})
 	}
-	body, err := json.Marshal(event)
+	answer, err := c.post(ctx, Path, Event{Type: EventType, ID: key, Time: rows[0].At.String(), Data: data})
 	if err != nil {
 		return publisher.Reply{}, err
 	}
+	return c.reply(answer, len(rows))
+}
+
+// Ship implements [publisher.ShipmentTarget]. A receiver that has no such path takes no despatches; that is no fault of its address.
+func (c *Connector) Ship(ctx context.Context, key string, s publisher.Shipment) (publisher.Shipped, error) {
+	data := Shipment{OrderID: s.OrderID, FulfilmentID: s.ID, ShippedAt: s.ShippedAt.String(), Carrier: s.Carrier, Tracking: s.Tracking}
+	for _, l := range s.Lines {
+		data.Lines = append(data.Lines, ShipmentLine{l.LineID, l.Quantity})
+	}
+	answer, err := c.post(ctx, ShipmentPath, Event{Type: ShipmentEventType, ID: key, Time: s.ShippedAt.String(), Data: data})
+	if failed, ok := errors.AsType[*publisher.RequestError](err); ok && failed.Class == publisher.Refused {
+		failed.WholeChannel = false
+	}
+	if err == nil && bytes.HasPrefix(bytes.TrimSpace(answer), []byte("<")) {
+		err = &publisher.RequestError{Class: publisher.ServerError, Reason: "the answer is a page, not the receiver's"}
+	}
+	return publisher.Shipped{}, err
+}
+
+// post sends an event, signed, and returns the answer's body. Every error is a [*publisher.RequestError].
+func (c *Connector) post(ctx context.Context, path string, event Event) ([]byte, error) {
+	event.SpecVersion, event.Source, event.ContentType = "1.0", c.source, "application/json"
+	body, err := json.Marshal(event)
+	if err != nil {
+		panic(err) // plain strings and numbers
+	}
+	key := event.ID
 	timestamp, signatures := signature.Sign(c.secrets, key, stock.InstantOf(c.now()), body)
 	header := http.Header{}
 	header.Set("Content-Type", "application/cloudevents+json")
 	header.Set(signature.HeaderID, key)
 	header.Set(signature.HeaderTimestamp, timestamp)
 	header.Set(signature.HeaderSignature, signatures)
-	answer, err := c.client.Do(ctx, Path, header, body)
-	if err != nil {
-		return publisher.Reply{}, err
-	}
-	return c.reply(answer, len(rows))
+	return c.client.Do(ctx, path, header, body)
 }
 
 // reply reads an answer. One that says nothing of its rows has applied them all.

@@ -17,6 +17,7 @@ import (
 	simulated "github.com/shelfwire/shelfwire/internal/channelsim/webhook"
 	"github.com/shelfwire/shelfwire/internal/publisher"
 	"github.com/shelfwire/shelfwire/internal/publisher/connectortest"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/signature"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -200,4 +201,40 @@ func TestAnswers(t *testing.T) {
 		}
 		server.Close()
 	}
+}
+
+// A despatch is told once under its key, whatever becomes of the answers; a receiver that knows no despatches is not at fault.
+func TestShip(t *testing.T) {
+	sim := simulated.New("w", []signature.Secret{secret(t, 'a')}, 1, channelsim.Faults{})
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	c := connect(t, channel.Endpoint{URL: server.URL, Secrets: []string{secretText('a')}})
+	s := publisher.Shipment{
+		OrderID: "1", ID: "f1", ShippedAt: stock.InstantOf(time.Now()), Carrier: "UPS", Tracking: "1Z", Lines: []record.FulfilmentLine{{LineID: "1", Quantity: 2}},
+	}
+	sim.Meet(channelsim.CutAfter)
+	if _, err := c.Ship(t.Context(), "k", s); err == nil {
+		t.Error("Ship() whose answer is cut says nothing of it")
+	}
+	if _, err := c.Ship(t.Context(), "k", s); err != nil {
+		t.Errorf("Ship() again = %v", err)
+	}
+	if got := sim.Shipments(); len(got) != 1 || got[0].OrderID != "1" || got[0].Tracking != "1Z" || got[0].Lines[0].Quantity != 2 {
+		t.Errorf("the receiver was told %+v, want one despatch", got)
+	}
+	s.Tracking = "another"
+	if _, err := c.Ship(t.Context(), "k", s); !refused(err) {
+		t.Errorf("Ship() of another despatch under the key = %v, want refused", err)
+	}
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	old := connect(t, channel.Endpoint{URL: other.URL, Secrets: []string{secretText('a')}})
+	if _, err := old.Ship(t.Context(), "k", s); !refused(err) {
+		t.Errorf("Ship() to a receiver without despatches = %v, want refused, the despatch alone", err)
+	}
+}
+
+func refused(err error) bool {
+	e, ok := errors.AsType[*publisher.RequestError](err)
+	return ok && e.Class == publisher.Refused && !e.WholeChannel
 }

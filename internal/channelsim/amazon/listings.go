@@ -27,6 +27,27 @@ type patchRequest struct {
 	} `json:"patches"`
 }
 
+// wellFormed reports whether the patch is one of a quantity.
+func (p *patchRequest) wellFormed() bool {
+	if p.ProductType == "" || len(p.Patches) != 1 {
+		return false
+	}
+	only := &p.Patches[0]
+	return slices.Contains([]string{"add", "replace", "merge", "delete"}, only.Op) && only.Path == "/attributes/fulfillment_availability" && len(only.Value) == 1
+}
+
+// wrong returns the issue with the patch's quantity, nil for none.
+func (p *patchRequest) wrong(sku string) map[string]any {
+	v := p.Patches[0].Value[0]
+	if v.Quantity != nil && *v.Quantity >= 0 && *v.Quantity <= 1<<31 && v.Channel == "DEFAULT" {
+		return nil
+	}
+	return map[string]any{
+		"code": "90244", "severity": "ERROR", "attributeNames": []string{"fulfillment_availability"}, "categories": []string{"INVALID_ATTRIBUTE"},
+		"message": fmt.Sprintf("'%s' has an invalid value for 'quantity'.", sku),
+	}
+}
+
 // parameters returns an answer to a query that holds any other parameter, ok true where it holds none.
 func parameters(q url.Values, allowed ...string) (answer, bool) {
 	for name := range q {
@@ -45,22 +66,19 @@ func (s *Shop) patch(r *http.Request, body []byte, now time.Time) answer {
 	var in patchRequest
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&in); err != nil || in.ProductType == "" || len(in.Patches) != 1 || r.Header.Get("Content-Type") != "application/json" {
+	if err := decoder.Decode(&in); err != nil || in.ProductType == "" || len(in.Patches) != 1 {
 		return failure(http.StatusBadRequest, "InvalidInput", "The provided request body is invalid.")
 	}
-	p, sku := in.Patches[0], r.PathValue("sku")
-	if !slices.Contains([]string{"add", "replace", "merge", "delete"}, p.Op) || p.Path != "/attributes/fulfillment_availability" || len(p.Value) != 1 {
+	sku := r.PathValue("sku")
+	if !in.wellFormed() {
 		return failure(http.StatusBadRequest, "InvalidInput", "The provided patches are invalid.")
 	}
 	if _, ok := s.Level(channelsim.Place{Item: sku}); !ok {
 		return failure(http.StatusNotFound, "NotFound", "SKU '"+sku+"' not found in marketplace "+s.credentials.Marketplace+".")
 	}
-	v := p.Value[0]
-	if v.Quantity == nil || *v.Quantity < 0 || *v.Quantity > 1<<31 || v.Channel != "DEFAULT" {
-		return answer{http.StatusOK, map[string]any{"sku": sku, "status": "INVALID", "submissionId": "submission-0", "issues": []any{map[string]any{
-			"code": "90244", "severity": "ERROR", "attributeNames": []string{"fulfillment_availability"}, "categories": []string{"INVALID_ATTRIBUTE"},
-			"message": fmt.Sprintf("'%s' has an invalid value for 'quantity'.", sku),
-		}}}}
+	p, v := in.Patches[0], in.Patches[0].Value[0]
+	if wrong := in.wrong(sku); wrong != nil {
+		return answer{http.StatusOK, map[string]any{"sku": sku, "status": "INVALID", "submissionId": "submission-0", "issues": []any{wrong}}}
 	}
 	if p.Op != "merge" { // it wipes the value's siblings
 		s.mu.Lock()

@@ -1,5 +1,5 @@
 // Package amazon simulates a seller's account behind Amazon's Selling Partner API, as far as channel/amazon speaks it: access tokens that
-// are exchanged and end, and listings whose quantity is patched and read. It checks requests as the real one does, throttles each
+// are exchanged and end, listings whose quantity is patched and read, feeds that are processed in their own time, and orders. It checks requests as the real one does, throttles each
 // operation by its usage plan in the real one's dress, and applies what it has accepted later, in another order, or never.
 //
 // Paths, statuses, codes and figures are facts of the published models; the words in between are ours.
@@ -7,7 +7,6 @@ package amazon
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -28,6 +27,14 @@ type Options struct {
 	Later time.Duration
 	// Lost is how many of a thousand that were accepted are never applied.
 	Lost int
+	// FeedTakes is how long a feed is processed, after it has waited as long again. FeedFatal is how many of a thousand end so, having
+	// done a part of what they say.
+	FeedTakes time.Duration
+	FeedFatal int
+	// PaysAfter is how long an order is pending. OrdersEnd is how long ago ends what is told of orders, OrdersPerPage how many a page has
+	// at most; 0: two minutes, and a hundred.
+	PaysAfter, OrdersEnd time.Duration
+	OrdersPerPage        int
 	// TokenFor is how long an access token lasts; 0: an hour.
 	TokenFor time.Duration
 	// Unlimited lifts the usage plans.
@@ -49,6 +56,10 @@ type Shop struct {
 	buckets  map[string]*bucket   // by operation, guarded by mu
 	accepted []accepted           // not applied yet, guarded by mu
 	serial   int                  // guarded by mu
+
+	documents map[string]*document // guarded by mu
+	feeds     []*feed              // in the order in which they were made, guarded by mu
+	orders    []*Order             // likewise, guarded by mu
 }
 
 // An accepted patch is applied at the moment due, unless it is lost.
@@ -70,18 +81,41 @@ func New(name string, c Credentials, seed uint64, faults channelsim.Faults, o Op
 	if o.TokenFor <= 0 {
 		o.TokenFor = time.Hour
 	}
+	if o.OrdersEnd <= 0 {
+		o.OrdersEnd = ordersEnd
+	}
+	if o.OrdersPerPage <= 0 {
+		o.OrdersPerPage = 100
+	}
 	s := &Shop{
 		Shelf: channelsim.NewShelf(name, seed, faults), credentials: c, options: o, mux: http.NewServeMux(), random: rand.New(rand.NewPCG(seed, 11)),
 		networks: map[string]string{}, leads: map[string]int{}, issued: map[string]time.Time{},
-		buckets: map[string]*bucket{"patch": {perSecond: 5, most: 5}, "get": {perSecond: 5, most: 10}, "search": {perSecond: 5, most: 5}},
+		buckets: map[string]*bucket{
+			"patch": {perSecond: 5, most: 5}, "get": {perSecond: 5, most: 10}, "search": {perSecond: 5, most: 5},
+			"createFeedDocument": {perSecond: 0.5, most: 15}, "createFeed": {perSecond: 0.0083, most: 15}, "getFeed": {perSecond: 2, most: 15},
+			"searchOrders": {perSecond: 0.0056, most: 20}, "getOrder": {perSecond: 0.5, most: 30},
+			"confirmShipment": {perSecond: 2, most: 10},
+			"cancelFeed":      {perSecond: 2, most: 15}, "getFeedDocument": {perSecond: 0.0222, most: 10},
+		},
+		documents: map[string]*document{},
 	}
 	for _, b := range s.buckets {
 		b.left = b.most
 	}
 	s.mux.HandleFunc("POST /auth/o2/token", s.token)
-	s.mux.HandleFunc("PATCH /listings/2021-08-01/items/{seller}/{sku}", s.operation("patch", s.patch))
-	s.mux.HandleFunc("GET /listings/2021-08-01/items/{seller}/{sku}", s.operation("get", s.get))
-	s.mux.HandleFunc("GET /listings/2021-08-01/items/{seller}", s.operation("search", s.search))
+	s.mux.HandleFunc("PATCH /listings/2021-08-01/items/{seller}/{sku}", s.operation("patch", s.ofSeller(s.patch)))
+	s.mux.HandleFunc("GET /listings/2021-08-01/items/{seller}/{sku}", s.operation("get", s.ofSeller(s.get)))
+	s.mux.HandleFunc("GET /listings/2021-08-01/items/{seller}", s.operation("search", s.ofSeller(s.search)))
+	s.mux.HandleFunc("POST /feeds/2021-06-30/documents", s.operation("createFeedDocument", s.createDocument))
+	s.mux.HandleFunc("GET /feeds/2021-06-30/documents/{id}", s.operation("getFeedDocument", s.getDocument))
+	s.mux.HandleFunc("POST /feeds/2021-06-30/feeds", s.operation("createFeed", s.createFeed))
+	s.mux.HandleFunc("GET /feeds/2021-06-30/feeds/{id}", s.operation("getFeed", s.getFeed))
+	s.mux.HandleFunc("DELETE /feeds/2021-06-30/feeds/{id}", s.operation("cancelFeed", s.cancelFeed))
+	s.mux.HandleFunc("GET /orders/2026-01-01/orders", s.operation("searchOrders", s.searchOrders))
+	s.mux.HandleFunc("GET /orders/2026-01-01/orders/{id}", s.operation("getOrder", s.getOrder))
+	s.mux.HandleFunc("POST /orders/v0/orders/{id}/shipmentConfirmation", s.operation("confirmShipment", s.confirm))
+	s.mux.HandleFunc("PUT /documents/{id}", s.upload)
+	s.mux.HandleFunc("GET /documents/{id}", s.download)
 	return s
 }
 
@@ -147,6 +181,10 @@ func (s *Shop) Apply(now time.Time) {
 }
 
 func (s *Shop) apply(now time.Time) {
+	s.pay(now)
+	for _, f := range s.feeds {
+		s.process(f, now)
+	}
 	for {
 		next := -1
 		for i, a := range s.accepted {
@@ -170,6 +208,13 @@ func (s *Shop) accept(sku string, quantity stock.Quantity, now time.Time) string
 	defer s.mu.Unlock()
 	s.serial++
 	id := "submission-" + strconv.Itoa(s.serial)
+	s.later(sku, quantity, id, now)
+	s.apply(now)
+	return id
+}
+
+// later makes a quantity that was accepted land at its time, or never.
+func (s *Shop) later(sku string, quantity stock.Quantity, id string, now time.Time) {
 	lost := s.random.IntN(1000) < s.options.Lost
 	due := now
 	if s.options.Later > 0 {
@@ -178,8 +223,6 @@ func (s *Shop) accept(sku string, quantity stock.Quantity, now time.Time) string
 	if !lost {
 		s.accepted = append(s.accepted, accepted{sku, quantity, id, due})
 	}
-	s.apply(now)
-	return id
 }
 
 func (s *Shop) token(w http.ResponseWriter, r *http.Request) {
@@ -220,7 +263,7 @@ func failure(status int, code, message string) answer {
 // maxBytes bounds a request.
 const maxBytes = 1 << 20
 
-// operation does what every operation begins and ends with: the token, the headers, the account, the usage plan, the faults.
+// operation does what every operation begins and ends with: the token, the headers, the usage plan, the faults.
 func (s *Shop) operation(name string, do func(r *http.Request, body []byte, now time.Time) answer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
@@ -243,36 +286,46 @@ func (s *Shop) operation(name string, do func(r *http.Request, body []byte, now 
 		default:
 			a = s.checked(r, do, now)
 			if id[len(id)-1]%2 == 0 { // when available
-				w.Header().Set("X-Amzn-Ratelimit-Limit", fmt.Sprintf("%.1f", s.buckets[name].perSecond))
+				w.Header().Set("X-Amzn-Ratelimit-Limit", strconv.FormatFloat(s.buckets[name].perSecond, 'f', -1, 64))
 			}
 		}
 		if fault == channelsim.ErrorAfter && a.status/100 == 2 {
 			a, fault = failure(http.StatusInternalServerError, "InternalFailure", "We encountered an internal error. Please try again."), channelsim.None
 		}
-		if a.status == http.StatusOK {
-			channelsim.Answer(w, r, fault, marshal(a.body))
+		if a.status/100 == 2 && fault != channelsim.None {
+			channelsim.Answer(w, r, fault, nil)
 			return
 		}
 		write(w, a.status, a.body)
 	}
 }
 
-// checked does the operation if the request is well-formed and about this account.
+// checked does the operation if the request is well-formed.
 func (s *Shop) checked(r *http.Request, do func(*http.Request, []byte, time.Time) answer, now time.Time) answer {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBytes+1))
-	query := r.URL.Query()
 	_, dated := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	switch {
 	case err != nil || len(body) > maxBytes:
 		return failure(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is too large.")
 	case r.Header.Get("User-Agent") == "" || dated != nil:
 		return failure(http.StatusBadRequest, "InvalidInput", "The headers user-agent and x-amz-date are required.")
-	case r.PathValue("seller") != s.credentials.Seller:
-		return failure(http.StatusForbidden, "Unauthorized", "Access to requested resource is denied.")
-	case query.Get("marketplaceIds") != s.credentials.Marketplace:
-		return failure(http.StatusBadRequest, "InvalidInput", "Invalid 'marketplaceIds' provided.")
+	case len(body) > 0 && r.Header.Get("Content-Type") != "application/json":
+		return failure(http.StatusBadRequest, "InvalidInput", "The content type must be application/json.")
 	}
 	return do(r, body, now)
+}
+
+// ofSeller does an operation on listings if it is about this account's in this marketplace.
+func (s *Shop) ofSeller(do func(*http.Request, []byte, time.Time) answer) func(*http.Request, []byte, time.Time) answer {
+	return func(r *http.Request, body []byte, now time.Time) answer {
+		switch {
+		case r.PathValue("seller") != s.credentials.Seller:
+			return failure(http.StatusForbidden, "Unauthorized", "Access to requested resource is denied.")
+		case r.URL.Query().Get("marketplaceIds") != s.credentials.Marketplace:
+			return failure(http.StatusBadRequest, "InvalidInput", "Invalid 'marketplaceIds' provided.")
+		}
+		return do(r, body, now)
+	}
 }
 
 // spend takes a call from the operation's plan, if it holds one.
@@ -293,7 +346,7 @@ func (s *Shop) spend(name string, now time.Time) bool {
 	return true
 }
 
-// Spend takes calls from an operation's plan (patch, get, search) as another application of the account does: nobody tells ours.
+// Spend takes calls from an operation's plan (patch, get, search, createFeed …) as another application of the account does: nobody tells ours.
 func (s *Shop) Spend(operation string, calls int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -312,6 +365,9 @@ func marshal(v any) []byte {
 func write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
+	if v == nil {
+		return
+	}
 	if _, err := w.Write(marshal(v)); err != nil {
 		panic(http.ErrAbortHandler) // the client has gone
 	}

@@ -2,6 +2,7 @@ package shopify
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,12 +15,19 @@ import (
 
 // An Order is one that a shopper placed.
 type Order struct {
-	ID        string // a global id
-	Created   time.Time
-	Updated   time.Time
-	Cancelled time.Time // zero: it is not
-	Test      bool
-	Lines     []Line
+	ID         string // a global id
+	Created    time.Time
+	Updated    time.Time
+	Cancelled  time.Time // zero: it is not
+	Test       bool
+	Lines      []Line
+	Despatches []Despatch
+}
+
+// A Despatch is a fulfilment that the shop was told of.
+type Despatch struct {
+	ID, Company, Number string
+	Lines               map[string]stock.Quantity // by line
 }
 
 // A Line is a part of an order.
@@ -96,7 +104,7 @@ func (s *Shop) Orders() []Order {
 	list := make([]Order, len(s.orders))
 	for i, o := range s.orders {
 		list[i] = *o
-		list[i].Lines = slices.Clone(o.Lines)
+		list[i].Lines, list[i].Despatches = slices.Clone(o.Lines), slices.Clone(o.Despatches)
 	}
 	return list
 }
@@ -179,15 +187,36 @@ func (s *Shop) orderObject(o *Order) object {
 			"id": l.ID, "sku": p.SKU, "quantity": l.Ordered, "currentQuantity": l.Current, "unfulfilledQuantity": l.Current - l.Fulfilled,
 			"variant": object{"inventoryItem": object{"id": l.Place.Item}, "sku": p.SKU},
 		}
-		parts[l.Place.Location] = append(parts[l.Place.Location], object{"lineItem": lines[i], "totalQuantity": l.Ordered, "remainingQuantity": l.Current - l.Fulfilled})
+		parts[l.Place.Location] = append(parts[l.Place.Location], object{
+			"id": "gid://shopify/FulfillmentOrderLineItem/" + number(l.ID), "lineItem": lines[i], "totalQuantity": l.Ordered, "remainingQuantity": l.Current - l.Fulfilled,
+		})
 	}
 	var served []object
-	for location, list := range parts {
-		served = append(served, object{"status": "OPEN", "assignedLocation": object{"location": object{"id": location}}, "lineItems": pageOf(list)})
+	for _, location := range slices.Sorted(maps.Keys(parts)) {
+		status := "CLOSED"
+		for _, l := range parts[location] {
+			if l["remainingQuantity"].(stock.Quantity) > 0 {
+				status = "OPEN"
+			}
+		}
+		served = append(served, object{
+			"id": partID(o.ID, location), "status": status, "assignedLocation": object{"location": object{"id": location}}, "lineItems": pageOf(parts[location]),
+		})
+	}
+	var done []object
+	for _, d := range o.Despatches {
+		var of []object
+		for _, id := range slices.Sorted(maps.Keys(d.Lines)) {
+			of = append(of, object{"id": id, "quantity": d.Lines[id], "lineItem": object{"id": id}})
+		}
+		done = append(done, object{
+			"id": d.ID, "status": "SUCCESS", "trackingInfo": []object{{"company": d.Company, "number": d.Number, "url": nil}}, "fulfillmentLineItems": pageOf(of),
+		})
 	}
 	return object{
 		"id": o.ID, "createdAt": at(o.Created), "updatedAt": at(o.Updated), "cancelledAt": at(o.Cancelled), "test": o.Test,
 		"displayFinancialStatus": "PAID", "lineItems": pageOf(lines), "fulfillmentOrders": pageOf(served),
+		"fulfillments": done,
 	}
 }
 

@@ -54,7 +54,7 @@ func testFields(t *testing.T, s Store) {
 	tick := movement(5)
 	tick.Journal.Event, tick.Journal.Origin = record.Event{Tick: &record.Tick{Pool: "acme"}}, record.Origin{Previous: -1}
 	give(t, s, stream.Journal, 0, movement(3), order, tick)
-	same(t, "entries", must(s.CountJournal(ctx, 0, 6))(t), int64(3))
+	same(t, "entries", must(s.CountJournal(ctx, 0, 0, 6))(t), int64(3))
 	give(t, s, stream.Offers, 0, history.Row{Offset: 0, Time: at(1), Offer: &record.OfferRecord{Mark: &record.ChannelMark{
 		Pool: "acme", Channel: "shop", Account: "acme/shop", OrdersUntil: at(7), Version: 11,
 	}}})
@@ -137,6 +137,63 @@ func testPages(t *testing.T, s Store) {
 	same(t, "search for a wildcard", skus(auditview.StockFilter{Search: "_%", Limit: 10}), []string{"a_%"})
 	same(t, "search for nothing there", skus(auditview.StockFilter{Search: "'", Limit: 10}), []string{})
 	same(t, "another pool", len(must(s.Stock(ctx, auditview.StockFilter{Pool: "acm", Limit: 10}))(t)), 0)
+}
+
+// testFailedDespatches plays what may come of telling a despatch. Each order is one interleaving.
+func testFailedDespatches(t *testing.T, s Store) {
+	const (
+		attempted, acked, rejected = record.Attempted, record.Acknowledged, record.CommunicationRejected
+		unknown, quarantined       = record.Unknown, record.Quarantined
+	)
+	offset := int64(0)
+	want := []string{}
+	for _, p := range []struct {
+		order  string
+		states []record.CommunicationState
+		fails  bool
+	}{
+		{"told", []record.CommunicationState{attempted, acked}, false},
+		{"under way", []record.CommunicationState{attempted}, false},
+		{"unknown", []record.CommunicationState{attempted, unknown}, true},
+		{"unknown, told", []record.CommunicationState{attempted, unknown, attempted, acked}, false},
+		{"put aside", []record.CommunicationState{attempted, rejected, quarantined}, true},
+		{"put aside, tried again", []record.CommunicationState{attempted, rejected, quarantined, attempted}, true},
+		{"held", []record.CommunicationState{record.Held}, true},
+	} {
+		rows := make([]history.Row, 0, len(p.states))
+		for _, state := range p.states {
+			rows = append(rows, history.Row{Offset: offset, Time: at(int(offset)), Communication: &record.Communication{
+				Pool: "acme", Channel: "shop", Account: "acme/shop", OrderID: p.order, FulfilmentID: "f", Kind: record.ConfirmShipment, State: state,
+				Attempt: 1, IdempotencyKey: "key", RequestID: "key", OfferVersion: 7, Quantity: 2, Sequence: 9, Reason: "why", Command: "c",
+				OccurredAt: at(1), AttemptedAt: at(2), RepliedAt: at(3), ReplyClass: "refused", Reply: "no", ReplyID: "theirs",
+			}})
+			offset++
+		}
+		give(t, s, stream.Communications, 0, rows...)
+		if p.fails {
+			want = append([]string{p.order}, want...)
+		}
+	}
+	give(t, s, stream.Communications, 0, said(offset, "shop", "A", record.Held, 5, 7))
+	got := []string{}
+	rows := must(s.Failures(t.Context(), "acme", 100))(t)
+	same(t, "the newest", rows[0].SKU, "A")
+	for _, r := range rows[1:] {
+		got = append(got, r.OrderID)
+	}
+	same(t, "despatches that failed, newest first", got, want)
+	same(t, "newest two", len(must(s.Failures(t.Context(), "", 2))(t)), 2)
+	same(t, "of another pool", len(must(s.Failures(t.Context(), "other", 100))(t)), 0)
+	f := rows[1]
+	whole := record.Communication{
+		Pool: "acme", Channel: "shop", Account: "acme/shop", OrderID: "held", FulfilmentID: "f", Kind: record.ConfirmShipment, State: record.Held,
+		Attempt: 1, IdempotencyKey: "key", RequestID: "key", OfferVersion: 7, Quantity: 2, Sequence: 9, Reason: "why", Command: "c",
+		OccurredAt: at(1), AttemptedAt: at(2), RepliedAt: at(3), ReplyClass: "refused", Reply: "no", ReplyID: "theirs",
+	}
+	same(t, "a failed despatch", f.Communication, whole)
+	// They are of no listing: no table shows one for them.
+	same(t, "SKUs", must(s.Totals(t.Context(), "acme"))(t).SKUs, int64(1))
+	same(t, "rows of the table", len(must(s.Stock(t.Context(), auditview.StockFilter{Pool: "acme", Limit: 100}))(t)), 1)
 }
 
 // testFailures plays what may come after a failure. Each SKU is one interleaving.

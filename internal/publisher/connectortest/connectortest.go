@@ -61,6 +61,7 @@ func Run(t *testing.T, start func(*testing.T) Channel) {
 		{"traits are usable", traits},
 		{"rows are set in their order", sets},
 		{"a batch may be as large as its traits say", fullBatch},
+		{"a bulk is set row by row, and the one at fault is named", bulk},
 		{"an unknown item is refused, the other rows are not", unknownItem},
 		{"a set on condition of another level is stale and changes nothing", stale},
 		{"levels are read in their order", reads},
@@ -195,6 +196,41 @@ func fullBatch(t *testing.T, c Channel) {
 	for i, l := range levels {
 		if l := l.Quantity; l == nil || *l != stock.Quantity(i+2) {
 			t.Fatalf("level %d = %v, want %d", i, l, i+2)
+		}
+	}
+}
+
+func bulk(t *testing.T, c Channel) {
+	b := c.Connector.Traits().Bulk
+	if b.From == 0 {
+		return // it has no other way for many rows
+	}
+	if b.From <= c.Connector.Traits().BatchRows || b.Rows < b.From || b.Timeout <= 0 {
+		t.Fatalf("Traits().Bulk = %+v", b)
+	}
+	const unknown = 7
+	rows := make([]publisher.Row, b.From)
+	for i := range rows {
+		if rows[i] = c.row(i, 1, stock.Quantity(i+2)); i != unknown {
+			c.Put(c.item(i), 1)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), b.Timeout)
+	defer cancel()
+	reply, err := c.Connector.Set(ctx, "k1", rows)
+	if err != nil || len(reply.Rows) != len(rows) {
+		t.Fatalf("Set() of a bulk = %d rows, %v", len(reply.Rows), err)
+	}
+	for i, r := range reply.Rows {
+		switch {
+		case i == unknown:
+			if r.Outcome != publisher.RowRefused || r.Reason == "" {
+				t.Errorf("the unknown item's row = %+v, want refused with a reason", r)
+			}
+		case !c.applied(r):
+			t.Fatalf("row %d = %+v, want applied", i, r)
+		default:
+			c.wantLevel(t, i, stock.Quantity(i+2))
 		}
 	}
 }

@@ -678,7 +678,9 @@ type Channel struct {
 	// In force where a listing has none.
 	Policies []*Policy `protobuf:"bytes,16,rep,name=policies,proto3" json:"policies,omitempty"`
 	// Left out: zero.
-	WhenStopped   WhenStopped `protobuf:"varint,17,opt,name=when_stopped,json=whenStopped,proto3,enum=shelfwire.v1.WhenStopped" json:"when_stopped,omitempty"`
+	WhenStopped WhenStopped `protobuf:"varint,17,opt,name=when_stopped,json=whenStopped,proto3,enum=shelfwire.v1.WhenStopped" json:"when_stopped,omitempty"`
+	// How the channel calls a carrier, by how fulfilments call it. One that is not named is called the same.
+	Carriers      map[string]string `protobuf:"bytes,18,rep,name=carriers,proto3" json:"carriers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -830,6 +832,13 @@ func (x *Channel) GetWhenStopped() WhenStopped {
 		return x.WhenStopped
 	}
 	return WhenStopped_WHEN_STOPPED_UNSPECIFIED
+}
+
+func (x *Channel) GetCarriers() map[string]string {
+	if x != nil {
+		return x.Carriers
+	}
+	return nil
 }
 
 // Location is one of a channel's own stock locations with the outlets behind it.
@@ -1453,7 +1462,7 @@ const file_shelfwire_v1_catalogue_proto_rawDesc = "" +
 	"\x05floor\x18\x06 \x01(\x03R\x05floorB\x06\n" +
 	"\x04_capB\n" +
 	"\n" +
-	"\b_percent\"\xf0\x05\n" +
+	"\b_percent\"\xee\x06\n" +
 	"\aChannel\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
@@ -1473,7 +1482,11 @@ const file_shelfwire_v1_catalogue_proto_rawDesc = "" +
 	"\x11lowering_statuses\x18\x0e \x01(\v2\x1b.shelfwire.v1.OrderStatusesR\x10loweringStatuses\x12/\n" +
 	"\apublish\x18\x0f \x01(\v2\x15.shelfwire.v1.PublishR\apublish\x120\n" +
 	"\bpolicies\x18\x10 \x03(\v2\x14.shelfwire.v1.PolicyR\bpolicies\x12<\n" +
-	"\fwhen_stopped\x18\x11 \x01(\x0e2\x19.shelfwire.v1.WhenStoppedR\vwhenStoppedB\x0f\n" +
+	"\fwhen_stopped\x18\x11 \x01(\x0e2\x19.shelfwire.v1.WhenStoppedR\vwhenStopped\x12?\n" +
+	"\bcarriers\x18\x12 \x03(\v2#.shelfwire.v1.Channel.CarriersEntryR\bcarriers\x1a;\n" +
+	"\rCarriersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
 	"\r_route_ordersB\x13\n" +
 	"\x11_lowers_own_level\"@\n" +
 	"\bLocation\x12\x1a\n" +
@@ -1555,7 +1568,7 @@ func file_shelfwire_v1_catalogue_proto_rawDescGZIP() []byte {
 }
 
 var file_shelfwire_v1_catalogue_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_shelfwire_v1_catalogue_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_shelfwire_v1_catalogue_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_shelfwire_v1_catalogue_proto_goTypes = []any{
 	(WhenStopped)(0),              // 0: shelfwire.v1.WhenStopped
 	(Preference)(0),               // 1: shelfwire.v1.Preference
@@ -1575,19 +1588,20 @@ var file_shelfwire_v1_catalogue_proto_goTypes = []any{
 	(*Refresh)(nil),               // 15: shelfwire.v1.Refresh
 	(*Tick)(nil),                  // 16: shelfwire.v1.Tick
 	nil,                           // 17: shelfwire.v1.Listing.ChannelIdsEntry
-	(Fulfiller)(0),                // 18: shelfwire.v1.Fulfiller
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(OrderStatus)(0),              // 20: shelfwire.v1.OrderStatus
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	nil,                           // 18: shelfwire.v1.Channel.CarriersEntry
+	(Fulfiller)(0),                // 19: shelfwire.v1.Fulfiller
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(OrderStatus)(0),              // 21: shelfwire.v1.OrderStatus
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
 }
 var file_shelfwire_v1_catalogue_proto_depIdxs = []int32{
 	5,  // 0: shelfwire.v1.Kit.components:type_name -> shelfwire.v1.Component
-	18, // 1: shelfwire.v1.Listing.fulfilled_by:type_name -> shelfwire.v1.Fulfiller
+	19, // 1: shelfwire.v1.Listing.fulfilled_by:type_name -> shelfwire.v1.Fulfiller
 	17, // 2: shelfwire.v1.Listing.channel_ids:type_name -> shelfwire.v1.Listing.ChannelIdsEntry
 	7,  // 3: shelfwire.v1.Listing.policies:type_name -> shelfwire.v1.Policy
-	19, // 4: shelfwire.v1.Listing.publish_at:type_name -> google.protobuf.Timestamp
-	19, // 5: shelfwire.v1.Policy.from:type_name -> google.protobuf.Timestamp
-	19, // 6: shelfwire.v1.Policy.to:type_name -> google.protobuf.Timestamp
+	20, // 4: shelfwire.v1.Listing.publish_at:type_name -> google.protobuf.Timestamp
+	20, // 5: shelfwire.v1.Policy.from:type_name -> google.protobuf.Timestamp
+	20, // 6: shelfwire.v1.Policy.to:type_name -> google.protobuf.Timestamp
 	9,  // 7: shelfwire.v1.Channel.locations:type_name -> shelfwire.v1.Location
 	10, // 8: shelfwire.v1.Channel.flows:type_name -> shelfwire.v1.Flows
 	11, // 9: shelfwire.v1.Channel.count_statuses:type_name -> shelfwire.v1.CountStatuses
@@ -1595,22 +1609,23 @@ var file_shelfwire_v1_catalogue_proto_depIdxs = []int32{
 	13, // 11: shelfwire.v1.Channel.publish:type_name -> shelfwire.v1.Publish
 	7,  // 12: shelfwire.v1.Channel.policies:type_name -> shelfwire.v1.Policy
 	0,  // 13: shelfwire.v1.Channel.when_stopped:type_name -> shelfwire.v1.WhenStopped
-	12, // 14: shelfwire.v1.CountStatuses.merchant:type_name -> shelfwire.v1.OrderStatuses
-	12, // 15: shelfwire.v1.CountStatuses.channel:type_name -> shelfwire.v1.OrderStatuses
-	20, // 16: shelfwire.v1.OrderStatuses.statuses:type_name -> shelfwire.v1.OrderStatus
-	21, // 17: shelfwire.v1.Publish.quiet:type_name -> google.protobuf.Duration
-	21, // 18: shelfwire.v1.Publish.longest_wait:type_name -> google.protobuf.Duration
-	21, // 19: shelfwire.v1.Publish.settle:type_name -> google.protobuf.Duration
-	21, // 20: shelfwire.v1.Publish.visibility_lag:type_name -> google.protobuf.Duration
-	21, // 21: shelfwire.v1.Publish.grace:type_name -> google.protobuf.Duration
-	1,  // 22: shelfwire.v1.Pool.prefer:type_name -> shelfwire.v1.Preference
-	2,  // 23: shelfwire.v1.Pool.release_on:type_name -> shelfwire.v1.ReleaseOn
-	21, // 24: shelfwire.v1.Pool.count_window:type_name -> google.protobuf.Duration
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	18, // 14: shelfwire.v1.Channel.carriers:type_name -> shelfwire.v1.Channel.CarriersEntry
+	12, // 15: shelfwire.v1.CountStatuses.merchant:type_name -> shelfwire.v1.OrderStatuses
+	12, // 16: shelfwire.v1.CountStatuses.channel:type_name -> shelfwire.v1.OrderStatuses
+	21, // 17: shelfwire.v1.OrderStatuses.statuses:type_name -> shelfwire.v1.OrderStatus
+	22, // 18: shelfwire.v1.Publish.quiet:type_name -> google.protobuf.Duration
+	22, // 19: shelfwire.v1.Publish.longest_wait:type_name -> google.protobuf.Duration
+	22, // 20: shelfwire.v1.Publish.settle:type_name -> google.protobuf.Duration
+	22, // 21: shelfwire.v1.Publish.visibility_lag:type_name -> google.protobuf.Duration
+	22, // 22: shelfwire.v1.Publish.grace:type_name -> google.protobuf.Duration
+	1,  // 23: shelfwire.v1.Pool.prefer:type_name -> shelfwire.v1.Preference
+	2,  // 24: shelfwire.v1.Pool.release_on:type_name -> shelfwire.v1.ReleaseOn
+	22, // 25: shelfwire.v1.Pool.count_window:type_name -> google.protobuf.Duration
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_shelfwire_v1_catalogue_proto_init() }
@@ -1633,7 +1648,7 @@ func file_shelfwire_v1_catalogue_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_shelfwire_v1_catalogue_proto_rawDesc), len(file_shelfwire_v1_catalogue_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

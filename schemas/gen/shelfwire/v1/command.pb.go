@@ -34,6 +34,8 @@ const (
 	CommandKind_COMMAND_KIND_RETRY CommandKind = 3
 	// Read the channel's orders now.
 	CommandKind_COMMAND_KIND_ORDERS CommandKind = 4
+	// Read one order of the channel's.
+	CommandKind_COMMAND_KIND_FETCH CommandKind = 5
 )
 
 // Enum value maps for CommandKind.
@@ -44,6 +46,7 @@ var (
 		2: "COMMAND_KIND_PUSH",
 		3: "COMMAND_KIND_RETRY",
 		4: "COMMAND_KIND_ORDERS",
+		5: "COMMAND_KIND_FETCH",
 	}
 	CommandKind_value = map[string]int32{
 		"COMMAND_KIND_UNSPECIFIED": 0,
@@ -51,6 +54,7 @@ var (
 		"COMMAND_KIND_PUSH":        2,
 		"COMMAND_KIND_RETRY":       3,
 		"COMMAND_KIND_ORDERS":      4,
+		"COMMAND_KIND_FETCH":       5,
 	}
 )
 
@@ -94,9 +98,11 @@ type Command struct {
 	// Of sync: levels are compared, and nothing is corrected for it.
 	ObserveOnly bool `protobuf:"varint,6,opt,name=observe_only,json=observeOnly,proto3" json:"observe_only,omitempty"`
 	// Of orders: from when on they are read again. Left out (JSON: null): what is new.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
-	IssuedAt      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
-	Done          *CommandDone           `protobuf:"bytes,9,opt,name=done,proto3" json:"done,omitempty"`
+	Since    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`
+	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
+	Done     *CommandDone           `protobuf:"bytes,9,opt,name=done,proto3" json:"done,omitempty"`
+	// Of fetch.
+	OrderId       string `protobuf:"bytes,10,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,14 +200,21 @@ func (x *Command) GetDone() *CommandDone {
 	return nil
 }
 
+func (x *Command) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
 // CommandDone is what the owner answers.
 type CommandDone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listings, or orders, that it was about.
+	// Listings and despatches, or orders, that it was about.
 	Count int64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
 	// Of those, levels that somebody else had changed.
 	Drifted int64 `protobuf:"varint,2,opt,name=drifted,proto3" json:"drifted,omitempty"`
-	// Of those, listings that are put aside.
+	// Of those, listings that are put aside, and despatches that the channel does not take.
 	Failed int64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
 	// Why it could not be done. Left out: it was.
 	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -271,7 +284,7 @@ var File_shelfwire_v1_command_proto protoreflect.FileDescriptor
 
 const file_shelfwire_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1ashelfwire/v1/command.proto\x12\fshelfwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x02\n" +
+	"\x1ashelfwire/v1/command.proto\x12\fshelfwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x02\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x18\n" +
@@ -281,18 +294,21 @@ const file_shelfwire_v1_command_proto_rawDesc = "" +
 	"\fobserve_only\x18\x06 \x01(\bR\vobserveOnly\x120\n" +
 	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x127\n" +
 	"\tissued_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12-\n" +
-	"\x04done\x18\t \x01(\v2\x19.shelfwire.v1.CommandDoneR\x04done\"m\n" +
+	"\x04done\x18\t \x01(\v2\x19.shelfwire.v1.CommandDoneR\x04done\x12\x19\n" +
+	"\border_id\x18\n" +
+	" \x01(\tR\aorderId\"m\n" +
 	"\vCommandDone\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x18\n" +
 	"\adrifted\x18\x02 \x01(\x03R\adrifted\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason*\x8a\x01\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason*\xa2\x01\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11COMMAND_KIND_SYNC\x10\x01\x12\x15\n" +
 	"\x11COMMAND_KIND_PUSH\x10\x02\x12\x16\n" +
 	"\x12COMMAND_KIND_RETRY\x10\x03\x12\x17\n" +
-	"\x13COMMAND_KIND_ORDERS\x10\x04BEZCgithub.com/shelfwire/shelfwire/schemas/gen/shelfwire/v1;shelfwirev1b\x06proto3"
+	"\x13COMMAND_KIND_ORDERS\x10\x04\x12\x16\n" +
+	"\x12COMMAND_KIND_FETCH\x10\x05BEZCgithub.com/shelfwire/shelfwire/schemas/gen/shelfwire/v1;shelfwirev1b\x06proto3"
 
 var (
 	file_shelfwire_v1_command_proto_rawDescOnce sync.Once

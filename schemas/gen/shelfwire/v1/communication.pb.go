@@ -33,6 +33,8 @@ const (
 	CommunicationKind_COMMUNICATION_KIND_COMPARE_AND_SET CommunicationKind = 2
 	// "read_level".
 	CommunicationKind_COMMUNICATION_KIND_READ_LEVEL CommunicationKind = 3
+	// "confirm_shipment": take note of a despatch.
+	CommunicationKind_COMMUNICATION_KIND_CONFIRM_SHIPMENT CommunicationKind = 4
 )
 
 // Enum value maps for CommunicationKind.
@@ -42,12 +44,14 @@ var (
 		1: "COMMUNICATION_KIND_SET_LEVEL",
 		2: "COMMUNICATION_KIND_COMPARE_AND_SET",
 		3: "COMMUNICATION_KIND_READ_LEVEL",
+		4: "COMMUNICATION_KIND_CONFIRM_SHIPMENT",
 	}
 	CommunicationKind_value = map[string]int32{
-		"COMMUNICATION_KIND_UNSPECIFIED":     0,
-		"COMMUNICATION_KIND_SET_LEVEL":       1,
-		"COMMUNICATION_KIND_COMPARE_AND_SET": 2,
-		"COMMUNICATION_KIND_READ_LEVEL":      3,
+		"COMMUNICATION_KIND_UNSPECIFIED":      0,
+		"COMMUNICATION_KIND_SET_LEVEL":        1,
+		"COMMUNICATION_KIND_COMPARE_AND_SET":  2,
+		"COMMUNICATION_KIND_READ_LEVEL":       3,
+		"COMMUNICATION_KIND_CONFIRM_SHIPMENT": 4,
 	}
 )
 
@@ -151,7 +155,7 @@ func (CommunicationState) EnumDescriptor() ([]byte, []int) {
 	return file_shelfwire_v1_communication_proto_rawDescGZIP(), []int{1}
 }
 
-// Communication is the value of the topic communications: one step of telling a channel an offer.
+// Communication is the value of the topic communications: one step of telling a channel an offer or a despatch.
 type Communication struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Pool     string                 `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
@@ -165,9 +169,9 @@ type Communication struct {
 	Attempt int32 `protobuf:"varint,8,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The same over every retry of the same value.
 	IdempotencyKey string `protobuf:"bytes,9,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	// Version of the offer that is told.
+	// Version of the offer, or of the shipment notice, that is told.
 	OfferVersion uint64 `protobuf:"varint,10,opt,name=offer_version,json=offerVersion,proto3" json:"offer_version,omitempty"`
-	// The level asked for.
+	// The level asked for; of a despatch its units.
 	Quantity int64 `protobuf:"varint,11,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// The level that the channel must still have. Left out (JSON: null): unconditional.
 	Compare *int64 `protobuf:"varint,12,opt,name=compare,proto3,oneof" json:"compare,omitempty"`
@@ -193,9 +197,12 @@ type Communication struct {
 	// Journal time of the offer.
 	OfferedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=offered_at,json=offeredAt,proto3" json:"offered_at,omitempty"`
 	// When the fact behind the offer happened.
-	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	AttemptedAt   *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=attempted_at,json=attemptedAt,proto3" json:"attempted_at,omitempty"`
-	RepliedAt     *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=replied_at,json=repliedAt,proto3" json:"replied_at,omitempty"`
+	OccurredAt  *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	AttemptedAt *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=attempted_at,json=attemptedAt,proto3" json:"attempted_at,omitempty"`
+	RepliedAt   *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=replied_at,json=repliedAt,proto3" json:"replied_at,omitempty"`
+	// Of a despatch, instead of sku and location.
+	OrderId       string `protobuf:"bytes,28,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	FulfilmentId  string `protobuf:"bytes,29,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -419,11 +426,25 @@ func (x *Communication) GetRepliedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Communication) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *Communication) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
 var File_shelfwire_v1_communication_proto protoreflect.FileDescriptor
 
 const file_shelfwire_v1_communication_proto_rawDesc = "" +
 	"\n" +
-	" shelfwire/v1/communication.proto\x12\fshelfwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\a\n" +
+	" shelfwire/v1/communication.proto\x12\fshelfwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\b\n" +
 	"\rCommunication\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x18\n" +
@@ -457,16 +478,19 @@ const file_shelfwire_v1_communication_proto_rawDesc = "" +
 	"occurredAt\x12=\n" +
 	"\fattempted_at\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\vattemptedAt\x129\n" +
 	"\n" +
-	"replied_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAtB\n" +
+	"replied_at\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\x12\x19\n" +
+	"\border_id\x18\x1c \x01(\tR\aorderId\x12#\n" +
+	"\rfulfilment_id\x18\x1d \x01(\tR\ffulfilmentIdB\n" +
 	"\n" +
 	"\b_compareB\v\n" +
 	"\t_expectedB\b\n" +
-	"\x06_level*\xa4\x01\n" +
+	"\x06_level*\xcd\x01\n" +
 	"\x11CommunicationKind\x12\"\n" +
 	"\x1eCOMMUNICATION_KIND_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cCOMMUNICATION_KIND_SET_LEVEL\x10\x01\x12&\n" +
 	"\"COMMUNICATION_KIND_COMPARE_AND_SET\x10\x02\x12!\n" +
-	"\x1dCOMMUNICATION_KIND_READ_LEVEL\x10\x03*\xaa\x02\n" +
+	"\x1dCOMMUNICATION_KIND_READ_LEVEL\x10\x03\x12'\n" +
+	"#COMMUNICATION_KIND_CONFIRM_SHIPMENT\x10\x04*\xaa\x02\n" +
 	"\x12CommunicationState\x12#\n" +
 	"\x1fCOMMUNICATION_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dCOMMUNICATION_STATE_ATTEMPTED\x10\x01\x12$\n" +

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/shelfwire/shelfwire/benchmarks/peers"
+)
+
+// table renders the medians of the rounds as Markdown.
+func table(o options, subjects []*subject, now time.Time) []byte {
+	b := fmt.Appendf(nil, `# Latency at a steady rate
+
+%s, %d processors (%s/%s, %s), shared with Kafka and Redis; %d movements a second over %d SKUs for %v after %v, medians of
+%d interleaved rounds. From the moment a movement is due until a consumer has read the availability that counts it. Seconds are this
+machine's; compare ratios only.
+
+| what | p50 | p99 | p99 to the first |
+|---|---|---|---|
+`, now.UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), o.rate, o.skus, o.duration, o.warmUp, o.rounds)
+	for _, s := range subjects {
+		b = fmt.Appendf(b, "| %s | %v | %v | %.3g |\n", s.path, median(s.p50), median(s.p99), float64(median(s.p99))/float64(median(subjects[0].p99)))
+	}
+	return fmt.Appendf(b, `
+Shelfwire is ingest and allocator with their defaults, in one process, given JSON: two hops. Kafka Streams: exactly_once_v2, a commit
+every %v, given protobuf keyed by SKU: one hop.
+`, peers.StreamsCommit)
+}
+
+func median(values []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(values))[len(values)/2]
+}
