@@ -13,6 +13,7 @@ SEEDS ?= 500
 CHAOS_FOR ?= 10m
 BENCH_ENTRIES ?= 1000000
 BENCH_ROUNDS ?= 3
+BENCH_RATE ?= 20000
 COLD_ENTRIES ?= 10000000
 
 # The race detector needs cgo, and cgo needs a C compiler.
@@ -130,9 +131,9 @@ bench: bench-unit ## All benchmarks; those from end to end where SHELFWIRE_TEST_
 	fi
 
 .PHONY: bench-peers
-bench-peers: bin/streams/streams.jar ## The allocator beside its peers, as tables in benchmarks/results: BENCH_ENTRIES, BENCH_ROUNDS; needs java, mvn and bench's servers
+bench-peers: bin/streams/streams.jar ## The allocator beside its peers, as tables in benchmarks/results: BENCH_ENTRIES, BENCH_ROUNDS, BENCH_RATE; needs java, mvn and bench's servers
 	mkdir -p benchmarks/results
-	go run ./benchmarks/latency -rate 20000 -rounds $(BENCH_ROUNDS) -warm-up 5s -streams bin/streams -results benchmarks/results/latency.md
+	go run ./benchmarks/latency -rate $(BENCH_RATE) -rounds $(BENCH_ROUNDS) -warm-up 5s -streams bin/streams -results benchmarks/results/latency.md
 	go run ./benchmarks/allocator -entries $(BENCH_ENTRIES) -rounds $(BENCH_ROUNDS) -naive 10000 -streams bin/streams -results benchmarks/results/peers.md
 	cat benchmarks/results/latency.md benchmarks/results/peers.md
 

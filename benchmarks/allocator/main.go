@@ -23,7 +23,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/shelfwire/shelfwire/benchmarks/scratch"
 )
@@ -94,7 +93,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	if o.results != "" {
-		if err := os.WriteFile(o.results, table(o, results, time.Now()), 0o644); err != nil {
+		if err := os.WriteFile(o.results, table(o, b.Machine(), results), 0o644); err != nil {
 			return fmt.Errorf("write the results: %w", err)
 		}
 	}

@@ -2,22 +2,20 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"time"
 
 	"github.com/shelfwire/shelfwire/benchmarks/peers"
 )
 
 // table renders the medians as Markdown. Ratios are medians of the rounds' ratios.
-func table(o options, results []*rounds, now time.Time) []byte {
+func table(o options, machine string, results []*rounds) []byte {
 	b := fmt.Appendf(nil, `# The allocator beside its peers
 
-%s, %d processors (%s/%s, %s), shared with Kafka and Redis; medians of %d interleaved rounds; %d entries over %d SKUs, one
-partition. Seconds are this machine's; compare ratios only.
+%s.
+Medians of %d interleaved rounds; %d entries over %d SKUs, one partition. Seconds are this machine's; compare ratios only.
 
 | load | what | records/s | to the bare copy | to Kafka Streams | to the naive consumer |
 |---|---|---|---|---|---|
-`, now.UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), o.rounds, o.entries, o.skus)
+`, machine, o.rounds, o.entries, o.skus)
 	for _, r := range results {
 		row := func(what string, values, toBare []float64) {
 			if len(values) > 0 {

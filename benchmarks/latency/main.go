@@ -99,7 +99,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		if err := measureAll(ctx, place.Brokers, o, subjects, out); err != nil || o.results == "" {
 			return err
 		}
-		return os.WriteFile(o.results, table(o, subjects, time.Now()), 0o644)
+		return os.WriteFile(o.results, table(o, place.Machine(), subjects), 0o644)
 	})
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -10,16 +9,16 @@ import (
 )
 
 // table renders the medians of the rounds as Markdown.
-func table(o options, subjects []*subject, now time.Time) []byte {
+func table(o options, machine string, subjects []*subject) []byte {
 	b := fmt.Appendf(nil, `# Latency at a steady rate
 
-%s, %d processors (%s/%s, %s), shared with Kafka and Redis; %d movements a second over %d SKUs for %v after %v, medians of
-%d interleaved rounds. From the moment a movement is due until a consumer has read the availability that counts it. Seconds are this
-machine's; compare ratios only.
+%s.
+%d movements a second over %d SKUs for %v after %v, medians of %d interleaved rounds. From the moment a movement is due
+until a consumer has read the availability that counts it. Seconds are this machine's; compare ratios only.
 
 | what | p50 | p99 | p99 to the first |
 |---|---|---|---|
-`, now.UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), o.rate, o.skus, o.duration, o.warmUp, o.rounds)
+`, machine, o.rate, o.skus, o.duration, o.warmUp, o.rounds)
 	for _, s := range subjects {
 		b = fmt.Appendf(b, "| %s | %v | %v | %.3g |\n", s.path, median(s.p50), median(s.p99), float64(median(s.p99))/float64(median(subjects[0].p99)))
 	}

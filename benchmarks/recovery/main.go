@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	median, longest := away[len(away)/2], away[len(away)-1]
 	fmt.Fprintf(out, "killed %d times: from the kill until a movement is counted that came right after it: median %v, at most %v\n", len(away), median, longest)
 	if o.results != "" {
-		if err := os.WriteFile(o.results, table(o, cold, median, longest, time.Now()), 0o644); err != nil {
+		if err := os.WriteFile(o.results, table(o, place.Machine(), cold, median, longest), 0o644); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,7 +74,7 @@ func (a *allocator) kill() error {
 	if err := a.cmd.Process.Kill(); err != nil {
 		return err
 	}
-	_ = <-a.ended // that it was killed
+	<-a.ended //nolint:errcheck // it says that it was killed
 	return nil
 }
 
@@ -225,13 +224,14 @@ func (s *scene) count(ctx context.Context, g *workload.Generator, reader *kgo.Cl
 }
 
 // table renders what was measured as Markdown.
-func table(o options, cold coldStart, median, longest time.Duration, now time.Time) []byte {
+func table(o options, machine string, cold coldStart, median, longest time.Duration) []byte {
 	return fmt.Appendf(nil, `# Recovery
 
-%s, %d processors (%s/%s, %s), shared with Kafka and Redis; one partition, %d SKUs.
+%s.
+One partition, %d SKUs.
 
 - %v
 - Killed %d times and started again at once: %v (median) and at most %v until a movement that was written right after the kill is
   counted.
-`, now.UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), o.skus, cold, o.kills, median, longest)
+`, machine, o.skus, cold, o.kills, median, longest)
 }

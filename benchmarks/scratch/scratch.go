@@ -24,6 +24,8 @@ type Place struct {
 	Admin   *kadm.Client
 
 	client *kgo.Client
+	opened time.Time
+	load   string
 }
 
 // Open connects to the servers that SHELFWIRE_TEST_KAFKA and SHELFWIRE_TEST_REDIS name. Close must be called.
@@ -37,6 +39,7 @@ func Open(ctx context.Context, getenv func(string) string) (*Place, error) {
 	p := &Place{
 		Brokers: strings.Split(brokers, ","), Redis: getenv("SHELFWIRE_TEST_REDIS"),
 		Prefix: "bench-" + strings.ToLower(rand.Text()[:8]) + ".",
+		opened: time.Now(), load: loadAverage(),
 	}
 	var err error
 	if p.client, err = kgo.NewClient(kgo.SeedBrokers(p.Brokers...)); err != nil {

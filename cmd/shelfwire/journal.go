@@ -18,7 +18,7 @@ journal's generation is raised, so that every version from now on is above those
 which the next "shelfwire snapshot" and "shelfwire verify --snapshot" begin with, and to Redis.
 
 To change the number of partitions: stop ingest, wait until "shelfwire status" shows nothing that the allocator has not folded, stop the
-allocator, make a snapshot, set topics.journal_partitions, and rebase with --delete-journal. The old journal is deleted only where
+allocator and audit, make a snapshot, set topics.journal_partitions, and rebase with --delete-journal. The old journal is deleted only where
 the snapshot holds its last entry. To move to other brokers: the same up to the snapshot, then set their address, run "shelfwire topics
 apply", and rebase with --complete.
 

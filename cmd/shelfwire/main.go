@@ -33,7 +33,7 @@ Exit status: 0 done, 1 failed or a difference found, 2 wrong use.`,
 	app.Group(root,
 		demoCommand(sh), runCommand(sh), topicsCommand(sh), originsCommand(sh), migrateCommand(sh), configCommand(sh),
 		sendCommand(sh), applyCommand(sh), importCommand(sh), tailCommand(sh), stockCommand(sh), orderCommand(sh), toldCommand(sh),
-		explainCommand(sh), statusCommand(sh), syncCommand(sh), pushCommand(sh), ordersCommand(sh), failedCommand(sh),
+		explainCommand(sh), statusCommand(sh), syncCommand(sh), pushCommand(sh), ordersCommand(sh), failedCommand(sh), matchCommand(sh),
 		rejectionsCommand(sh), refreshCommand(sh), verifyCommand(sh), shadowCommand(sh), snapshotCommand(sh), restoreCommand(sh),
 		journalCommand(sh), simCommand(sh),
 	)

@@ -20,15 +20,16 @@ func simCommand(sh *app.Shell) *cobra.Command {
 		Long: `Serves simulated channels, to try a configuration against: shops that check requests as strictly as the real ones, sell by
 themselves when told to, and fail as the file says. Each shop is at the address that is printed, and beside it, under /sim/NAME:
 
-  GET  /sim/NAME             its levels, and what it has sold
+  GET  /sim/NAME             its levels, what it has sold, its orders and despatches
   PUT  /sim/NAME/levels      {"item":…,"location":…,"level":5}       a level is set by hand, or an item put on sale
   POST /sim/NAME/orders      {"item":…,"location":…,"quantity":1}    a shopper buys
   POST /sim/NAME/cancels     {"order":…,"restock":true}
   PUT  /sim/NAME/faults      {"error_before":1000}                   parts in a thousand
   PUT  /sim/NAME/script      ["timeout_after"]                       what the next requests meet
 
-The file is YAML: seed, and under shops by name vendor (shopify, shop, webhook), token, secret, faults,
-script, products, sales_per_minute; examples/faults.yml has one of each.`,
+The file is YAML: seed, and under shops by name vendor (amazon, shopify, shop, webhook), token, secret, faults,
+script, products, sales_per_minute; of amazon also applies_later, lost, feed_takes, feed_fatal, pays_after and orders_end.
+examples/faults.yml has one of each.`,
 		Example: "  shelfwire sim\n  shelfwire sim --listen 127.0.0.1:8475 --faults examples/faults.yml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -79,8 +79,12 @@ func (b *builder) addHistory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	generation, err := b.inst.journalGeneration(ctx)
+	if err != nil {
+		return err
+	}
 	stage, err := history.New(history.Config{FlushEvery: b.inst.Config.History.FlushEvery}, history.Deps{
-		Log: topics, Store: store, Generation: b.inst.journalGeneration, Now: time.Now, Logger: b.log("history"), Registerer: b.registry,
+		Log: topics, Store: store, Generation: generation, Now: time.Now, Logger: b.log("history"), Registerer: b.registry,
 	})
 	if err != nil {
 		return err
@@ -89,27 +93,31 @@ func (b *builder) addHistory(ctx context.Context) error {
 	return nil
 }
 
-// journalGeneration returns that of a journal partition, whose topic has the id and holds offsets from start on. The state says it. Where
-// there is none a journal that begins at offset 0 is of the first, since no other does; of another one nobody knows until the state is
-// restored.
-func (inst *Installation) journalGeneration(ctx context.Context, partition int32, topicID string, start int64) (uint8, error) {
+// A generationOf says which generation a journal partition is of, whose topic has the id and holds offsets from start on.
+type generationOf func(ctx context.Context, partition int32, topicID string, start int64) (uint8, error)
+
+// journalGeneration returns what asks the state. Where there is none a journal that begins at offset 0 is of the first, since no other
+// does; of another one nobody knows until the state is restored. It returns nil for an embedded installation, which never rebases.
+func (inst *Installation) journalGeneration(ctx context.Context) (generationOf, error) {
 	if inst.dir != "" {
-		return 0, nil // its journal is never rebased
+		return nil, nil
 	}
 	store, err := inst.Store(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	at, err := store.Meta(ctx, partition)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("ask for the journal's generation: %w", err)
-	case at == stream.Position{} && start == stream.FirstOffset(0):
-		return 0, nil
-	case at.TopicID != topicID:
-		return 0, fmt.Errorf("the state of journal partition %d is at %v, but the journal is now %s: its generation is not known until the state is restored", partition, at, topicID)
-	}
-	return at.Generation, nil
+	return func(ctx context.Context, partition int32, topicID string, start int64) (uint8, error) {
+		at, err := store.Meta(ctx, partition)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("ask for the journal's generation: %w", err)
+		case at == stream.Position{} && start == stream.FirstOffset(0):
+			return 0, nil
+		case at.TopicID != topicID:
+			return 0, fmt.Errorf("the state of journal partition %d is at %v, but the journal is now %s: its generation is not known until the state is restored", partition, at, topicID)
+		}
+		return at.Generation, nil
+	}, nil
 }
 
 // ClickHouse ─▶ page

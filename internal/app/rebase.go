@@ -34,13 +34,14 @@ func (inst *Installation) Rebase(ctx context.Context, o RebaseOptions) (snapshot
 	if err != nil {
 		return snapshot.Report{}, err
 	}
-	for _, stage := range []Stage{Ingest, Allocator} {
-		n, err := cluster.Members(ctx, string(stage))
+	// Who writes the journal, and who reads it.
+	for _, group := range []string{string(Ingest), string(Allocator), historyGroup} {
+		n, err := cluster.Members(ctx, group)
 		if err != nil {
 			return snapshot.Report{}, err
 		}
 		if n > 0 {
-			return snapshot.Report{}, fmt.Errorf("%d of stage %s are at work (one that was killed counts for its session's time, ten seconds): stop them first", n, stage)
+			return snapshot.Report{}, fmt.Errorf("%d of group %s are at work (one that was killed counts for its session's time, ten seconds): stop ingest, allocator and audit first", n, group)
 		}
 	}
 	old, err := snapshot.Open(o.Path)

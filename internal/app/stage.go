@@ -17,7 +17,10 @@ them to the journal in one order per pool. What is wrong goes to the topic rejec
 	Allocator: {
 		"Fold the journal into counts, allocations and offers",
 		`Folds the journal into counts per outlet, decides which outlet serves which order, and works out what each channel may
-show. The present state is in Redis, what changed goes to the topics availability, allocations, offers and shipments.`,
+show. The present state is in Redis, what changed goes to the topics availability, allocations, offers and shipments.
+
+It goes on where Redis stands. Where Redis has nothing it folds the whole journal again, and says every few seconds how much is left and
+for how long; where the journal is not whole any more it stops and asks for a snapshot: it never counts from zero.`,
 	},
 	Publisher: {
 		"Tell the channels what they may show",
@@ -65,7 +68,7 @@ func needOf(s Stage) Need {
 	case Allocator, Publisher:
 		return Log | State
 	default:
-		return Log | Past
+		return Log | State | Past
 	}
 }
 

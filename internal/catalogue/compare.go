@@ -184,25 +184,89 @@ func deletion(e *record.Event) (record.Event, bool) {
 	return record.Event{}, false
 }
 
-// fieldChanges returns the fields in which two events of one object differ.
+// fieldChanges returns the fields in which two events of one object differ. A row of a list that comes or goes as a whole, such as a
+// policy, is one of them.
 func fieldChanges(old, now *record.Event) []FieldChange {
 	before, after := flatten(old), flatten(now)
+	value := func(in []FieldChange, field string) (string, bool) {
+		i := slices.IndexFunc(in, func(f FieldChange) bool { return f.Field == field })
+		if i < 0 {
+			return "", false
+		}
+		return in[i].New, true
+	}
+	had, has := rowsOf(before), rowsOf(after)
 	var changes []FieldChange
 	for _, f := range after {
-		i := slices.IndexFunc(before, func(b FieldChange) bool { return b.Field == f.Field })
-		switch {
-		case i < 0:
+		was, there := value(before, f.Field)
+		switch row := rowOf(f.Field); {
+		case row != "" && had[row] == "":
+			if text := has[row]; text != "" {
+				changes = append(changes, FieldChange{Field: row, New: text})
+				delete(has, row) // once
+			}
+		case !there && f.New == emptyList && holds(before, f.Field): // its rows say so
+		case !there:
 			changes = append(changes, FieldChange{Field: f.Field, New: f.New})
-		case before[i].New != f.New:
-			changes = append(changes, FieldChange{Field: f.Field, Old: before[i].New, New: f.New})
+		case was != f.New:
+			changes = append(changes, FieldChange{Field: f.Field, Old: was, New: f.New})
 		}
 	}
-	for _, b := range before {
-		if !slices.ContainsFunc(after, func(f FieldChange) bool { return b.Field == f.Field }) {
-			changes = append(changes, FieldChange{Field: b.Field, Old: b.New})
+	has = rowsOf(after)
+	for _, f := range before {
+		_, there := value(after, f.Field)
+		switch row := rowOf(f.Field); {
+		case row != "" && has[row] == "":
+			if text := had[row]; text != "" {
+				changes = append(changes, FieldChange{Field: row, Old: text})
+				delete(had, row)
+			}
+		case !there && f.New == emptyList && holds(after, f.Field):
+		case !there:
+			changes = append(changes, FieldChange{Field: f.Field, Old: f.New})
 		}
 	}
 	return changes
+}
+
+const emptyList = "[]"
+
+// holds reports whether the list has rows.
+func holds(fields []FieldChange, list string) bool {
+	return slices.ContainsFunc(fields, func(f FieldChange) bool { return strings.HasPrefix(f.Field, list+"[") })
+}
+
+// rowOf returns the row of a list that a field is in, as in policies[0], "" for none.
+func rowOf(field string) string {
+	if i := strings.Index(field, "]."); i >= 0 {
+		return field[:i+1]
+	}
+	return ""
+}
+
+// rowsOf returns the rows of lists in a line each: what they say, without what is nothing.
+func rowsOf(fields []FieldChange) map[string]string {
+	rows := map[string]string{}
+	for _, f := range fields {
+		row := rowOf(f.Field)
+		if row == "" {
+			continue
+		}
+		text := rows[row]
+		if !slices.Contains([]string{"null", "0", `""`, "false", "[]", "{}"}, f.New) {
+			if text != "" {
+				text += ", "
+			}
+			text += strings.TrimPrefix(f.Field, row+".") + " " + f.New
+		}
+		rows[row] = text
+	}
+	for row, text := range rows {
+		if text == "" {
+			rows[row] = "every default"
+		}
+	}
+	return rows
 }
 
 // flatten returns the fields of an event with their values in New.

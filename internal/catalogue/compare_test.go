@@ -2,6 +2,7 @@ package catalogue_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -222,5 +223,41 @@ func setPool(e *record.Event) {
 		e.Channel.Pool = "acme"
 	case record.KindListing:
 		e.Listing.Pool = "acme"
+	}
+}
+
+// A policy that comes or goes is one line, and says only what it sets; one that changes is told field by field.
+func TestAPolicyIsOneLine(t *testing.T) {
+	read := func(policies string) catalogue.Pool {
+		pools, problems := catalogue.Read([]byte("pool: acme\nchannels:\n  web: {vendor: shopify, policies: [" + policies + "]}\n"))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return pools[0]
+	}
+	fields := func(before, after string) (list []string) {
+		old, now := read(before), read(after)
+		c := catalogue.Compare(&now, false)
+		c.InForce(&old.Entries[0].Event)
+		for _, change := range c.Changes() {
+			for _, f := range change.Fields {
+				list = append(list, f.Field+": "+f.Old+" → "+f.New)
+			}
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		before, after string
+		want          []string
+	}{
+		{"", "{from: 2026-11-27, buffer: 2, cap: 9}", []string{`policies[0]:  → from "2026-11-27T00:00:00Z", buffer 2, cap 9, percent 100`}},
+		{"{buffer: 2}", "", []string{`policies[0]: buffer 2, percent 100 → `}},
+		{"{buffer: 2}", "{buffer: 3}", []string{"policies[0].buffer: 2 → 3"}},
+		{"{buffer: 2}", "{buffer: 2}, {percent: 50}", []string{"policies[1]:  → percent 50"}},
+	} {
+		got := fields(tt.before, tt.after)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s to %s:\n got %q\nwant %q", tt.before, tt.after, got, tt.want)
+		}
 	}
 }

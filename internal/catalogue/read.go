@@ -308,7 +308,7 @@ func (w *writer) value(n *document.Node, path, shown string) {
 		w.out = append(w.out, n.Text...)
 	case document.Text:
 		// A number may come as a string too, so texts need not be told from numbers here.
-		if name := path[strings.LastIndexByte(path, '.')+1:]; name == "from" || name == "to" || name == "publish_at" {
+		if isMoment(path) {
 			w.text("", instant(n.Text))
 			return
 		}
@@ -369,6 +369,12 @@ func (w *writer) nearest(path string) (place, string) {
 func (w *writer) text(before, s string) {
 	w.out = append(w.out, before...)
 	w.out = codec.AppendJSONString(w.out, s)
+}
+
+// isMoment reports whether the field is one of time. What a channel calls something by may have the name of one.
+func isMoment(path string) bool {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	return (name == "from" || name == "to" || name == "publish_at") && !strings.Contains(path, ".channel_ids.") && !strings.Contains(path, ".carriers.")
 }
 
 // instant completes a date, or a moment without a zone, as UTC. What is neither is left for the codec to refuse.

@@ -293,3 +293,21 @@ func TestTheDocumentedFileIsRight(t *testing.T) {
 		t.Errorf("the documented settings are %s, want the defaults", codec.AppendEventJSON(nil, &got))
 	}
 }
+
+// Names that are the file's own to choose are no fields: a carrier may be called from, and be called a date.
+func TestChosenNamesAreNoMoments(t *testing.T) {
+	pools, problems := catalogue.Read([]byte(`
+pool: acme
+channels: {web: {carriers: {from: 2026-11-27}}}
+listings: {web: {A: {channel_ids: {to: 2026-11-27}}}}
+`))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if got := pools[0].Entries[0].Event.Channel.Carriers["from"]; got != "2026-11-27" {
+		t.Errorf("the carrier is called %q", got)
+	}
+	if got := pools[0].Entries[1].Event.Listing.ChannelIDs["to"]; got != "2026-11-27" {
+		t.Errorf("the item is called %q", got)
+	}
+}

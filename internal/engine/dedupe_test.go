@@ -33,7 +33,9 @@ func TestAHoleInAnOriginIsNotFoldedOver(t *testing.T) {
 			if err := state.LoadPool("acme", nil); err != nil {
 				t.Fatal(err)
 			}
+			var c engine.Changes // one run
 			version := int64(0)
+			var c engine.Changes
 			fold := func(s sent) error {
 				at := stock.Instant(1_800_000_000_000_000)
 				e := record.JournalEntry{
@@ -45,8 +47,8 @@ func TestAHoleInAnOriginIsNotFoldedOver(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				var c engine.Changes
 				version++
+				defer c.Reset()
 				return state.Apply(stock.VersionAt(0, version), &e, &c)
 			}
 			for _, s := range test.before {

@@ -196,6 +196,12 @@ func (c *teller) Orders(_ context.Context, since, until stock.Instant, page stri
 	return out, nil
 }
 
+func (c *teller) spend(all bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spent = all
+}
+
 func (c *teller) Order(_ context.Context, id string) (found []record.Order, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -388,7 +394,7 @@ func TestOrdersApart(t *testing.T) {
 		if late := events[1].Mark.OrdersUntil.Sub(begin); late > -3*time.Minute || late < -4*time.Minute {
 			t.Errorf("the mark is %s after the poll, want three minutes before it", late)
 		}
-		c.spent = true
+		c.spend(true)
 		pass(5 * time.Minute)
 		b.offer("web", "A", 0, 0, 0)
 		pass(2 * time.Second)
@@ -398,7 +404,7 @@ func TestOrdersApart(t *testing.T) {
 		if got := ids(b.said.events()); len(got) != 4 {
 			t.Errorf("written meanwhile: %v", got[4:])
 		}
-		c.spent = false
+		c.spend(false)
 		pass(10 * time.Minute)
 		if got := ids(b.said.events()); len(got) < 5 {
 			t.Errorf("nothing was written afterwards")

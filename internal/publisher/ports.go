@@ -140,6 +140,21 @@ type OrderFetcher interface {
 	Order(ctx context.Context, id string) ([]record.Order, error)
 }
 
+// A CatalogueSource is a connector that tells what its channel has on sale.
+type CatalogueSource interface {
+	// Products returns a page of it, in any order; page is the former page's Next, "" for the first. Its errors are as those of Read.
+	Products(ctx context.Context, page string) (ProductPage, error)
+	// ItemName returns the channel id by which a listing names its item; "": an item is called by its SKU, or by the channel id item.
+	ItemName() string
+}
+
+// A ProductPage is a part of what a channel has on sale.
+type ProductPage struct {
+	Products []record.Product
+	Next     string // of the next page; "": there is none
+	Total    int    // how many there are in all; 0: it did not say
+}
+
 // An OrderPage is a part of a channel's orders.
 type OrderPage struct {
 	Orders    []record.Order

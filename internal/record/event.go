@@ -270,6 +270,12 @@ type Channel struct {
 	Carriers                 map[string]string // how the channel calls a carrier, by how fulfilments do
 }
 
+// A Product is what a channel has on sale under an item of its own.
+type Product struct {
+	Item, SKU, Title string
+	NotEligible      string // why the channel would not sell it; "": it would
+}
+
 // AccountID returns the account that owns the channel's rate limits: Account, or "pool/channel" where none is given.
 func (c *Channel) AccountID() string {
 	if c.Account != "" {

@@ -33,6 +33,12 @@ type Shop struct {
 	// AppliesLater is how long it may take until an amazon shop applies what it has accepted, Lost how many of a thousand it never does.
 	AppliesLater time.Duration `yaml:"applies_later"`
 	Lost         int           `yaml:"lost"`
+	// FeedTakes is how long an amazon shop takes for a feed, twice; FeedFatal how many of a thousand end half done. PaysAfter is how long
+	// its orders are pending, OrdersEnd how long ago what it tells of them ends; 0: two minutes.
+	FeedTakes time.Duration `yaml:"feed_takes"`
+	FeedFatal int           `yaml:"feed_fatal"`
+	PaysAfter time.Duration `yaml:"pays_after"`
+	OrdersEnd time.Duration `yaml:"orders_end"`
 
 	Products []Product `yaml:"products"`
 	// SalesPerMinute is how many units shoppers try to buy by themselves, one at a time, of what is on sale.
@@ -55,9 +61,10 @@ type Product struct {
 	Location  string `yaml:"location" json:"location"`
 	Level     int64  `yaml:"level" json:"level"`
 	SKU       string `yaml:"sku" json:"sku"`             // of shopify; empty: the item
-	Title     string `yaml:"title" json:"title"`         // of shopify
+	Title     string `yaml:"title" json:"title"`         // of shopify and amazon
 	Status    string `yaml:"status" json:"status"`       // of shopify; empty: ACTIVE
 	Untracked bool   `yaml:"untracked" json:"untracked"` // of shopify
+	FBA       bool   `yaml:"fba" json:"fba"`             // of amazon: it ships the item itself
 }
 
 // DefaultToken and DefaultSecret are the credentials of shops that are given none.
@@ -81,8 +88,8 @@ func Parse(text []byte) (File, error) {
 		if s.SalesPerMinute < 0 || s.SalesPerMinute > 60_000 {
 			return f, fmt.Errorf("shops.%s.sales_per_minute: %d is not between 0 and 60000", name, s.SalesPerMinute)
 		}
-		if s.AppliesLater < 0 || s.Lost < 0 || s.Lost > 1000 {
-			return f, fmt.Errorf("shops.%s: applies_later and lost must be 0 or more, lost at most 1000", name)
+		if min(s.AppliesLater, s.FeedTakes, s.PaysAfter, s.OrdersEnd) < 0 || min(s.Lost, s.FeedFatal) < 0 || max(s.Lost, s.FeedFatal) > 1000 {
+			return f, fmt.Errorf("shops.%s: applies_later, feed_takes, pays_after, orders_end, lost and feed_fatal must be 0 or more, the last two at most 1000", name)
 		}
 		if _, err := script(s.Script); err != nil {
 			return f, fmt.Errorf("shops.%s.script: %w", name, err)

@@ -2,7 +2,7 @@
 // beside it, under /sim/, what a shop has besides its interface: a back office, shoppers, and a hand to break it with.
 //
 //	/NAME/…                    the shop's own interface: the url of a channel is http://ADDRESS/NAME
-//	GET  /sim/NAME             its levels, and what it has sold
+//	GET  /sim/NAME             its levels, what it has sold, its orders, and what it was told of despatches
 //	PUT  /sim/NAME/levels      {"item":…,"location":…,"level":5}: a merchant sets a level by hand, or puts an item on sale
 //	POST /sim/NAME/orders      {"item":…,"location":…,"quantity":1}: a shopper buys
 //	POST /sim/NAME/cancels     {"order":…,"restock":true}: an order is cancelled
@@ -48,6 +48,7 @@ type simulated struct {
 	shelf         *channelsim.Shelf
 	shopify       *simshopify.Shop // where it is one
 	amazon        *simamazon.Shop  // likewise
+	webhook       *simwebhook.Receiver
 
 	seed           uint64
 	salesPerMinute int
@@ -92,7 +93,9 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 	case amazon.Vendor:
 		sim := simamazon.New(name, simamazon.Credentials{
 			ClientID: "app", Secret: c.Token, Refresh: c.Token, Seller: "SELLER", Marketplace: "MARKET",
-		}, seed, c.Faults.of(), simamazon.Options{Later: c.AppliesLater, Lost: c.Lost})
+		}, seed, c.Faults.of(), simamazon.Options{
+			Later: c.AppliesLater, Lost: c.Lost, FeedTakes: c.FeedTakes, FeedFatal: c.FeedFatal, PaysAfter: c.PaysAfter, OrdersEnd: c.OrdersEnd,
+		})
 		m.amazon, m.shelf, handler = sim, sim.Shelf, sim
 		m.token = "client_id app, secret and token " + c.Token + ", seller_id SELLER, marketplace_id MARKET, token_url as url"
 	case shop.Vendor:
@@ -107,7 +110,7 @@ func (s *Server) add(name string, c Shop, seed uint64) error {
 			return err
 		}
 		sim := simwebhook.New(name, []signature.Secret{secret}, seed, c.Faults.of())
-		m.shelf, handler, m.token = sim.Shelf, sim, "secret "+c.Secret
+		m.webhook, m.shelf, handler, m.token = sim, sim.Shelf, sim, "secret "+c.Secret
 	default:
 		return fmt.Errorf("no simulator for vendor %q (there are %s, %s, %s and %s)", c.Vendor, amazon.Vendor, shopify.Vendor, shop.Vendor, webhook.Vendor)
 	}
@@ -213,6 +216,15 @@ func reply(w http.ResponseWriter, v any) {
 // put is a merchant's hand on the shop's own level.
 func (m *simulated) put(p Product) {
 	place := channelsim.Place{Item: p.Item, Location: p.Location}
+	if m.amazon != nil {
+		if p.FBA {
+			m.amazon.PutFBA(p.Item, stock.Quantity(p.Level))
+		} else {
+			m.amazon.Put(p.Item, stock.Quantity(p.Level))
+		}
+		m.amazon.Name(p.Item, p.Title)
+		return
+	}
 	if m.shopify == nil {
 		m.shelf.List(place, stock.Quantity(p.Level))
 		return
@@ -240,6 +252,10 @@ func (m *simulated) buy(p purchase) (any, error) {
 		if o, ok := m.shopify.Buy(time.Now(), p.Quantity, place); ok {
 			return map[string]string{"order": o.ID}, nil
 		}
+	} else if m.amazon != nil {
+		if o, ok := m.amazon.Buy(time.Now(), p.Quantity, p.Item); ok {
+			return map[string]string{"order": o.ID}, nil
+		}
 	} else if sale, ok := m.shelf.Sell(place, p.Quantity, time.Now()); ok {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -259,6 +275,10 @@ func (m *simulated) cancel(c cancel) (any, error) {
 	defer m.mu.Unlock()
 	if m.shopify != nil {
 		if m.shopify.CancelOrder(c.Order, c.Restock, time.Now()) {
+			return c, nil
+		}
+	} else if m.amazon != nil {
+		if m.amazon.CancelOrder(c.Order, c.Restock, time.Now()) {
 			return c, nil
 		}
 	} else if sale, ok := m.sales[c.Order]; ok {
@@ -286,5 +306,14 @@ func (m *simulated) state(w http.ResponseWriter, _ *http.Request) {
 		level, _ := m.shelf.Level(p)
 		levels = append(levels, shownLevel{p.Item, p.Location, level, m.shelf.Sold(p)})
 	}
-	reply(w, map[string]any{"vendor": m.vendor, "levels": levels, "faults_injected": m.shelf.Injected()})
+	out := map[string]any{"vendor": m.vendor, "levels": levels, "faults_injected": m.shelf.Injected()}
+	switch {
+	case m.shopify != nil:
+		out["orders"] = m.shopify.Orders()
+	case m.amazon != nil:
+		out["orders"] = m.amazon.Orders()
+	case m.webhook != nil:
+		out["shipments"] = m.webhook.Shipments()
+	}
+	reply(w, out)
 }

@@ -68,12 +68,18 @@ type installation struct {
 
 func newInstallation(t *testing.T) *installation {
 	t.Helper()
+	return newInstallationOn(t, mustEnv(t, "SHELFWIRE_TEST_REDIS"))
+}
+
+// newInstallationOn is newInstallation with a Redis of the test's own.
+func newInstallationOn(t *testing.T, redisAddress string) *installation {
+	t.Helper()
 	bin, err := buildAll()
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := &installation{t: t, bin: bin, name: fmt.Sprintf("sim%d", time.Now().UnixNano()), ops: map[string]string{}}
-	in.servers = openServers(t, in.name)
+	in.servers = openServers(t, in.name, redisAddress)
 	in.clickhouse = newProxy(t, mustEnv(t, "SHELFWIRE_TEST_CLICKHOUSE"))
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "SHELFWIRE_") {
@@ -82,7 +88,7 @@ func newInstallation(t *testing.T) *installation {
 	}
 	in.env = append(in.env,
 		"SHELFWIRE_KAFKA_BROKERS="+mustEnv(t, "SHELFWIRE_TEST_KAFKA"),
-		"SHELFWIRE_REDIS_ADDRESSES="+mustEnv(t, "SHELFWIRE_TEST_REDIS"),
+		"SHELFWIRE_REDIS_ADDRESSES="+redisAddress,
 		"SHELFWIRE_CLICKHOUSE_ADDRESSES="+in.clickhouse.address,
 		"SHELFWIRE_TOPIC_PREFIX="+in.name+".",
 		"SHELFWIRE_REDIS_PREFIX="+in.name+":",

@@ -31,7 +31,7 @@ func TestAJournalOfOtherPartitions(t *testing.T) {
 		}
 	}
 	in.must("snapshot", early)
-	refused("while the stages run", "stop them first", "journal", "rebase", "--delete-journal", early, rebased)
+	refused("while the stages run", "are at work", "journal", "rebase", "--delete-journal", early, rebased)
 	second := writeLoad(t, 5_000, 12)
 	in.sendAll(second)
 	for _, p := range running {
@@ -44,7 +44,7 @@ func TestAJournalOfOtherPartitions(t *testing.T) {
 	in.env = append(in.env, "SHELFWIRE_TOPICS_JOURNAL_PARTITIONS=5")
 	in.wait("the groups have forgotten their members", time.Minute, func() (bool, error) {
 		_, stderr, _ := in.command("journal", "rebase", early, rebased)
-		return !strings.Contains(stderr, "stop them first"), nil
+		return !strings.Contains(stderr, "are at work"), nil
 	})
 	refused("a snapshot from before the end", "make a snapshot then", "journal", "rebase", "--delete-journal", early, rebased)
 	refused("without consent", "--delete-journal", "journal", "rebase", old, rebased)

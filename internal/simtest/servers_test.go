@@ -24,7 +24,7 @@ type servers struct {
 	redis *redis.Client
 }
 
-func openServers(t *testing.T, name string) *servers {
+func openServers(t *testing.T, name, redisAddress string) *servers {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(mustEnv(t, "SHELFWIRE_TEST_KAFKA")))
 	if err != nil {
@@ -32,7 +32,7 @@ func openServers(t *testing.T, name string) *servers {
 	}
 	s := &servers{
 		t: t, name: name, kafka: kadm.NewClient(client),
-		redis: redis.NewClient(&redis.Options{Addr: mustEnv(t, "SHELFWIRE_TEST_REDIS")}),
+		redis: redis.NewClient(&redis.Options{Addr: redisAddress}),
 	}
 	t.Cleanup(func() {
 		s.cleanUp()

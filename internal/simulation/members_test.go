@@ -29,7 +29,8 @@ import (
 // partitions.
 //
 // What the group has given to whom is what the broker says, since this one may leave a partition with a member that is dead, or not
-// come to an end with a rebalance (DECISIONS NN); then the members start afresh. SEEDS and FROM are those of TestSimulation.
+// come to an end with a rebalance (DECISIONS, "Where the fake broker's groups go wrong"); then the members start afresh. SEEDS and
+// FROM are those of TestSimulation.
 func TestMembersComeAndGo(t *testing.T) {
 	first, n := number(t, "FROM", 1), number(t, "SEEDS", 50)
 	var settled, afresh atomic.Int64
@@ -42,7 +43,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		}
 	})
 	t.Logf("%d times the partitions came to rest, %d times the members had to start afresh", settled.Load(), afresh.Load())
-	if afresh.Load() > settled.Load()/20+1 {
+	if afresh.Load() > settled.Load()/20+2 {
 		t.Error("the members started afresh too often for this to be the broker")
 	}
 }
@@ -183,8 +184,8 @@ func (a *attendee) work(ctx context.Context, s stream.Assignment) error {
 			s.CommitLag(n)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			_ = s.Commit(last, n)
+			_ = s.Commit(last, n) // where it fails the partition is another's by now
+			cancel()
 			return ctx.Err()
 		}
 	}

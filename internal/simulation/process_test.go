@@ -29,7 +29,7 @@ type life struct {
 	kafka    *link
 	redis    *link
 	asleep   gate
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // it is the life
 	cancel   context.CancelFunc
 	done     chan struct{}
 	// superseded is set when another process has taken its place: nobody starts it again when it ends.

@@ -52,7 +52,7 @@ const (
 )
 
 // A Connector speaks for one seller in one marketplace. It implements [publisher.Connector], [publisher.OrderSource],
-// [publisher.OrderFetcher] and [publisher.ShipmentTarget].
+// [publisher.OrderFetcher], [publisher.ShipmentTarget] and [publisher.CatalogueSource].
 type Connector struct {
 	client              *channel.Client
 	tokens              *tokens

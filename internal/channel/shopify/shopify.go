@@ -31,7 +31,7 @@ const (
 const keysLast = 23 * time.Hour
 
 // A Connector speaks to one shop. It implements [publisher.Connector], [publisher.OrderSource],
-// [publisher.OrderFetcher] and [publisher.ShipmentTarget].
+// [publisher.OrderFetcher], [publisher.ShipmentTarget] and [publisher.CatalogueSource].
 type Connector struct {
 	client  *channel.Client
 	tokens  *tokens

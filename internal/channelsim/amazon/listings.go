@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,6 +105,9 @@ func (s *Shop) search(r *http.Request, _ []byte, _ time.Time) answer {
 	if a, ok := parameters(q, "includedData", "issueLocale", "identifiers", "identifiersType", "pageSize", "pageToken"); !ok {
 		return a
 	}
+	if !q.Has("identifiers") {
+		return s.page(q)
+	}
 	skus := strings.Split(q.Get("identifiers"), ",")
 	if len(skus) > 20 || q.Get("identifiersType") != "SKU" {
 		return failure(http.StatusBadRequest, "InvalidInput", "At most 20 identifiers of one type are allowed.")
@@ -115,6 +119,29 @@ func (s *Shop) search(r *http.Request, _ []byte, _ time.Time) answer {
 		}
 	}
 	return answer{http.StatusOK, map[string]any{"numberOfResults": len(items), "pagination": map[string]any{}, "items": items}}
+}
+
+// page answers a part of all listings. Its token is a place among them.
+func (s *Shop) page(q url.Values) answer {
+	size, err := strconv.Atoi(q.Get("pageSize"))
+	start := 0
+	if token := q.Get("pageToken"); err == nil && token != "" {
+		start, err = strconv.Atoi(token)
+	}
+	if err != nil || size < 1 || size > 20 || start < 0 || q.Has("identifiersType") {
+		return failure(http.StatusBadRequest, "InvalidInput", "pageSize must be between 1 and 20, and pageToken one that was given out.")
+	}
+	places := s.Places()
+	end := min(len(places), start+size)
+	items := []any{}
+	for _, p := range places[min(start, end):end] {
+		items = append(items, s.listing(p.Item, q))
+	}
+	pagination := map[string]any{}
+	if end < len(places) {
+		pagination["nextToken"] = strconv.Itoa(end)
+	}
+	return answer{http.StatusOK, map[string]any{"numberOfResults": len(places), "pagination": pagination, "items": items}}
 }
 
 // listing returns what is asked for of a listing, nil for one that is not there.
@@ -130,6 +157,12 @@ func (s *Shop) listing(sku string, q url.Values) map[string]any {
 			entry["quantity"] = level
 		}
 		l["fulfillmentAvailability"] = []any{entry}
+	}
+	if slices.Contains(strings.Split(q.Get("includedData"), ","), "summaries") {
+		s.mu.Lock()
+		name := s.titles[sku]
+		s.mu.Unlock()
+		l["summaries"] = []any{map[string]any{"marketplaceId": s.credentials.Marketplace, "itemName": name, "status": []string{"BUYABLE"}}}
 	}
 	return l
 }

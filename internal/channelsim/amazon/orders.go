@@ -299,8 +299,8 @@ func (s *Shop) confirm(r *http.Request, body []byte, now time.Time) answer {
 	for _, item := range p.Items {
 		packed.Items[item.ID] += item.Quantity
 	}
-	others := slices.DeleteFunc(slices.Clone(o.Packages), func(other Package) bool { return other.Reference == packed.Reference })
-	all := append(others, packed)
+	all := slices.DeleteFunc(slices.Clone(o.Packages), func(other Package) bool { return other.Reference == packed.Reference })
+	all = append(all, packed)
 	fulfilled := map[string]stock.Quantity{}
 	for _, one := range all {
 		for id, quantity := range one.Items {

@@ -51,6 +51,7 @@ type Shop struct {
 	mu       sync.Mutex
 	random   *rand.Rand           // guarded by mu
 	networks map[string]string    // of the listings that Amazon ships: the code, guarded by mu
+	titles   map[string]string    // of listings, guarded by mu
 	leads    map[string]int       // days to ship, which a patch must leave alone, guarded by mu
 	issued   map[string]time.Time // tokens and when they end, guarded by mu
 	buckets  map[string]*bucket   // by operation, guarded by mu
@@ -89,7 +90,7 @@ func New(name string, c Credentials, seed uint64, faults channelsim.Faults, o Op
 	}
 	s := &Shop{
 		Shelf: channelsim.NewShelf(name, seed, faults), credentials: c, options: o, mux: http.NewServeMux(), random: rand.New(rand.NewPCG(seed, 11)),
-		networks: map[string]string{}, leads: map[string]int{}, issued: map[string]time.Time{},
+		networks: map[string]string{}, leads: map[string]int{}, titles: map[string]string{}, issued: map[string]time.Time{},
 		buckets: map[string]*bucket{
 			"patch": {perSecond: 5, most: 5}, "get": {perSecond: 5, most: 10}, "search": {perSecond: 5, most: 5},
 			"createFeedDocument": {perSecond: 0.5, most: 15}, "createFeed": {perSecond: 0.0083, most: 15}, "getFeed": {perSecond: 2, most: 15},
@@ -137,6 +138,13 @@ func (s *Shop) PutFBA(sku string, level stock.Quantity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.networks[sku] = "AMAZON_NA"
+}
+
+// Name gives a listing its title.
+func (s *Shop) Name(sku, title string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.titles[sku] = title
 }
 
 // Ships returns the code of who ships a listing.

@@ -2,6 +2,7 @@ package shopify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,9 +210,28 @@ func (s *Shop) query() object {
 			}
 			return list
 		}),
-		"orders": resolver(s.ordersPage),
-		"order":  resolver(func(args map[string]any) any { return s.orderNode(args["id"]) }),
+		"productVariants": resolver(s.variants),
+		"orders":          resolver(s.ordersPage),
+		"order":           resolver(func(args map[string]any) any { return s.orderNode(args["id"]) }),
 	}
+}
+
+// variants answers a page of all variants, each its product's only one.
+func (s *Shop) variants(args map[string]any) any {
+	s.mu.Lock()
+	items := slices.Sorted(maps.Keys(s.products))
+	s.mu.Unlock()
+	list := make([]object, 0, len(items))
+	for _, id := range items {
+		s.mu.Lock()
+		p := s.products[id]
+		s.mu.Unlock()
+		list = append(list, object{
+			"id": "gid://shopify/ProductVariant/" + number(id), "sku": p.SKU, "title": "Default Title",
+			"product": object{"id": "gid://shopify/Product/" + number(id), "title": p.Title, "status": p.Status}, "inventoryItem": s.item(id),
+		})
+	}
+	return pageOf(list)(args)
 }
 
 // item returns an inventory item, nil for one that is not there.

@@ -19,9 +19,10 @@ func schema() map[string]map[string]typeField {
 	page := []string{"first!", "after"}
 	return map[string]map[string]typeField{
 		"query": {
-			"nodes":  {of: "Node", args: []string{"ids!"}, list: "ids"},
-			"order":  {of: "Order", args: []string{"id!"}},
-			"orders": {of: "OrderConnection", args: []string{"first!", "after", "query", "sortKey", "reverse"}, page: true},
+			"nodes":           {of: "Node", args: []string{"ids!"}, list: "ids"},
+			"order":           {of: "Order", args: []string{"id!"}},
+			"productVariants": {of: "VariantConnection", args: []string{"first!", "after", "query"}, page: true},
+			"orders":          {of: "OrderConnection", args: []string{"first!", "after", "query", "sortKey", "reverse"}, page: true},
 		},
 		"mutation": {
 			"inventorySetQuantities": {of: "SetPayload", args: []string{"input!"}},
@@ -43,7 +44,7 @@ func schema() map[string]map[string]typeField {
 		"Level":                     {"id": {}, "isActive": {}, "updatedAt": {}, "quantities": {of: "Quantity", args: []string{"names!"}, list: "names"}},
 		"Quantity":                  {"name": {}, "quantity": {}, "updatedAt": {}},
 		"VariantConnection":         {"nodes": {of: "Variant"}, "pageInfo": {of: "PageInfo"}},
-		"Variant":                   {"id": {}, "sku": {}, "product": {of: "Product"}, "inventoryItem": {of: "InventoryItem"}},
+		"Variant":                   {"id": {}, "sku": {}, "title": {}, "product": {of: "Product"}, "inventoryItem": {of: "InventoryItem"}},
 		"Product":                   {"id": {}, "title": {}, "status": {}},
 		"PageInfo":                  {"hasNextPage": {}, "endCursor": {}},
 		"OrderConnection":           {"nodes": {of: "Order"}, "pageInfo": {of: "PageInfo"}},
