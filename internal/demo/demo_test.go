@@ -49,7 +49,7 @@ func TestAShortDay(t *testing.T) {
 	if err := json.Unmarshal(text, &keys); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"movements", "orders", "allocations", "offers", "communications", "rejections", "faults_injected", "verify", "latency_ms", "seed"} {
+	for _, key := range []string{"movements", "orders", "allocations", "offers", "communications", "rejections", "faults_injected", "verify", "latency_ms", "calls", "seed"} {
 		if _, ok := keys[key]; !ok {
 			t.Errorf("the report has no %q, which the contract promises; it has %v", key, slices.Sorted(maps.Keys(keys)))
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -29,7 +30,9 @@ type Report struct {
 	Verify         Verified       `json:"verify"`
 	Levels         Levels         `json:"levels"`
 	LatencyMS      Latencies      `json:"latency_ms"`
-	Seed           uint64         `json:"seed"`
+	// Calls is what debounce and batches save, by channel.
+	Calls map[string]Calls `json:"calls"`
+	Seed  uint64           `json:"seed"`
 }
 
 // Communications counts what came of telling the channels, a listing each.
@@ -37,6 +40,13 @@ type Communications struct {
 	Acknowledged int `json:"acknowledged"`
 	Rejected     int `json:"rejected"`
 	Unknown      int `json:"unknown"`
+}
+
+// Calls are the requests that told a channel its levels, beside how often an offer of another quantity was made, which would be the
+// calls of a publisher that sends each at once.
+type Calls struct {
+	Changes int `json:"changes"`
+	Calls   int `json:"calls"`
 }
 
 // Verified is what verify found.
@@ -64,6 +74,12 @@ type Percentiles struct {
 
 type listed struct{ channel, sku string }
 
+// A call is one try of a request.
+type call struct {
+	channel, key string
+	attempt      int32
+}
+
 type offered struct {
 	version  stock.Version
 	quantity stock.Quantity
@@ -71,12 +87,12 @@ type offered struct {
 
 // report counts what is in the topics.
 func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
-	r := Report{Seed: d.options.Seed, Verify: Verified{v.Rows, v.Differences}}
+	r := Report{Seed: d.options.Seed, Verify: Verified{v.Rows, v.Differences}, Calls: map[string]Calls{}}
 	for _, s := range d.shops {
 		r.FaultsInjected += s.shelf.Injected()
 	}
 	var spans []time.Duration
-	newest := map[listed]offered{}
+	newest, tries := map[listed]offered{}, map[call]bool{}
 	err := d.each(ctx, stream.Journal, func(value []byte) error {
 		var e record.JournalEntry
 		if err := codec.DecodeJournalEntry(value, &e); err != nil {
@@ -104,8 +120,15 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 			}
 			if o.Offer != nil {
 				r.Offers++
-				if key := (listed{o.Offer.Channel, o.Offer.SKU}); o.Offer.Version > newest[key].version {
-					newest[key] = offered{o.Offer.Version, o.Offer.Quantity}
+				key := listed{o.Offer.Channel, o.Offer.SKU}
+				former, known := newest[key]
+				if o.Offer.Version <= former.version {
+					return nil
+				}
+				if newest[key] = (offered{o.Offer.Version, o.Offer.Quantity}); !known || former.quantity != o.Offer.Quantity {
+					calls := r.Calls[o.Offer.Channel]
+					calls.Changes++
+					r.Calls[o.Offer.Channel] = calls
 				}
 			}
 			return nil
@@ -118,6 +141,13 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 				return err
 			}
 			switch c.State {
+			case record.Attempted:
+				if try := (call{c.Channel, c.IdempotencyKey, c.Attempt}); !tries[try] {
+					tries[try] = true
+					calls := r.Calls[c.Channel]
+					calls.Calls++
+					r.Calls[c.Channel] = calls
+				}
 			case record.Acknowledged:
 				r.Communications.Acknowledged++
 				if c.OccurredAt != 0 {
@@ -224,6 +254,10 @@ seed            %d
 `, r.Movements, r.Orders, r.Allocations, r.Offers, r.Communications.Acknowledged, r.Communications.Rejected, r.Communications.Unknown,
 		r.Rejections, r.FaultsInjected, r.Verify.Rows, r.Verify.Differences, r.Levels.Compared, r.Levels.Different,
 		r.LatencyMS.MovementToAcknowledged.P50, r.LatencyMS.MovementToAcknowledged.P99, r.Seed)
+	for _, channel := range slices.Sorted(maps.Keys(r.Calls)) {
+		c := r.Calls[channel]
+		fmt.Fprintf(w, "calls           %s: %d for %d changed offers, %.1f times fewer\n", channel, c.Calls, c.Changes, float64(c.Changes)/float64(max(1, c.Calls)))
+	}
 }
 
 func (r *Report) write(path string) error {

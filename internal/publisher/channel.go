@@ -35,17 +35,17 @@ type channel struct {
 	budget    *budget // the account's
 
 	listings  map[string]*listing
-	watched   map[*listing]struct{}        // those that a mark may change
-	waiting   dispatch.Timetable[*listing] // due, but not yet ready to be sent
-	queue     [lanes][]*listing            // ready to be sent
-	unknown   map[string][]*listing        // requests of unknown outcome, by idempotency key
-	retryAt   map[string]stock.Instant     // when they are to be sent again
-	refused   map[string]string            // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
-	overtaken map[*listing]struct{}        // those with an attempt that a zero overtook
-	busy      int                          // requests under way, without the bulk
-	bulk      bool                         // a bulk is under way
-	replayed  bool                         // the last request begun was a replay
-	pending   int                          // listings that are not at rest
+	watched   map[*listing]struct{}         // those that a mark may change
+	waiting   *dispatch.Timetable[*listing] // due, but not yet ready to be sent
+	queue     [lanes][]*listing             // ready to be sent
+	unknown   map[string][]*listing         // requests of unknown outcome, by idempotency key
+	retryAt   map[string]stock.Instant      // when they are to be sent again
+	refused   map[string]string             // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
+	overtaken map[*listing]struct{}         // those with an attempt that a zero overtook
+	busy      int                           // requests under way, without the bulk
+	bulk      bool                          // a bulk is under way
+	replayed  bool                          // the last request begun was a replay
+	pending   int                           // listings that are not at rest
 
 	feed      feed
 	shipments shipments

@@ -83,11 +83,20 @@ func (l *listing) changed(now stock.Instant) {
 // toldLayout is the first byte of a listing's told row.
 const toldLayout = 1
 
+// shopifyItem begins every id of an item at Shopify: half of a told row would be that.
+const shopifyItem = "gid://shopify/InventoryItem/"
+
 // pack writes or reads what is stored of the listing. Its SKU and location are in its key.
 func (l *listing) pack(r *packed.Row) {
-	putAside, attempted := l.Quarantine != "", l.Attempted != attempted{}
-	r.Flags(&putAside, &attempted, &l.Unsellable)
-	r.Text(&l.Item.ChannelItem)
+	putAside, attempted, shopify := l.Quarantine != "", l.Attempted != attempted{}, strings.HasPrefix(l.Item.ChannelItem, shopifyItem)
+	r.Flags(&putAside, &attempted, &l.Unsellable, &shopify)
+	if shopify {
+		id := strings.TrimPrefix(l.Item.ChannelItem, shopifyItem)
+		r.Text(&id)
+		l.Item.ChannelItem = shopifyItem + id
+	} else {
+		r.Text(&l.Item.ChannelItem)
+	}
 	packed.Int(r, &l.OfferedAt)
 	packed.Near(r, &l.OccurredAt, l.OfferedAt)
 	if putAside {
