@@ -71,6 +71,7 @@ func (w *takeOver) stopped(m moment) {
 	w.sellOn()
 	second := w.publisher("2") // the group gives it the partitions when the session of the first is over
 	w.rest()
+	w.settle()
 	before, rows := first.requests(), w.toldRows()
 	first.signal(syscall.SIGCONT)
 	first.release()
@@ -121,6 +122,7 @@ type takeOver struct {
 	secret   string
 
 	sequence int64
+	told     stock.Instant // when the newest marks were sent
 	pending  []order
 	avail    [takeOverSKUs]stock.Quantity
 }
@@ -232,6 +234,7 @@ func (w *takeOver) buy(channel string, item int) {
 func (w *takeOver) tell() {
 	w.t.Helper()
 	now := stock.InstantOf(time.Now())
+	w.told = now
 	var events []record.Event
 	for _, p := range w.pending {
 		w.avail[p.item] -= p.sale.Quantity
@@ -331,6 +334,37 @@ func (w *takeOver) rest() {
 			w.tell()
 		}
 		return wrong == "", nil
+	})
+}
+
+// settle tells that no order is missing, and waits until the publisher has stored what it made of that.
+func (w *takeOver) settle() {
+	w.t.Helper()
+	w.tell()
+	w.in.wait("the publisher has stored what the marks close", time.Minute, func() (bool, error) {
+		marked := map[string]bool{}
+		each(w.t, w.cluster, stream.Offers, 8, codec.DecodeOfferRecord, func(r *record.OfferRecord) {
+			if m := r.Mark; m != nil && m.Pool == w.pool && m.OrdersUntil >= w.told {
+				marked[m.Channel] = true
+			}
+		})
+		if len(marked) < len(w.shops) {
+			return false, nil
+		}
+		for id := range int32(8) {
+			bounds, err := w.cluster.Bounds(w.t.Context(), stream.Partition{Topic: stream.Offers, ID: id})
+			if err != nil {
+				return false, err
+			}
+			taken, err := w.in.servers.redis.HGet(w.t.Context(), fmt.Sprintf("%s:{o%d}:meta", w.in.name, id), "offset").Int64()
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return false, err
+			}
+			if taken < bounds.End {
+				return false, nil
+			}
+		}
+		return true, nil
 	})
 }
 
