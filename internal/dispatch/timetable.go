@@ -22,8 +22,8 @@ type Timetable[T any] struct {
 
 // The wheel goes round in 17 s, which is longer than most debounces. What waits longer is looked at once a round.
 const (
-	spanBits = 14 // of a span's microseconds
-	spans    = 1 << 10
+	spanBits = 12 // of a span's microseconds
+	spans    = 1 << 12
 )
 
 func spanOf(at stock.Instant) int64 { return int64(at) >> spanBits }
