@@ -42,8 +42,8 @@ type Communications struct {
 	Unknown      int `json:"unknown"`
 }
 
-// Calls are the requests that told a channel its levels, beside how often an offer of another quantity was made, which would be the
-// calls of a publisher that sends each at once.
+// Calls are the requests that told a channel its levels, every try counted and reads not, beside how often an offer of another quantity
+// was made, which would be the calls of a publisher that sends each at once.
 type Calls struct {
 	Changes int `json:"changes"`
 	Calls   int `json:"calls"`
@@ -64,6 +64,8 @@ type Levels struct {
 // Latencies are spans in milliseconds.
 type Latencies struct {
 	MovementToAcknowledged Percentiles `json:"movement_to_acknowledged"`
+	// SellOutToAcknowledged is of what led to a zero, which is not debounced.
+	SellOutToAcknowledged Percentiles `json:"sell_out_to_acknowledged"`
 }
 
 // Percentiles of a span.
@@ -73,6 +75,15 @@ type Percentiles struct {
 }
 
 type listed struct{ channel, sku string }
+
+// percentiles sorts the spans.
+func percentiles(spans []time.Duration) (p Percentiles) {
+	slices.Sort(spans)
+	if n := len(spans); n > 0 {
+		p = Percentiles{P50: spans[n/2].Milliseconds(), P99: spans[n*99/100].Milliseconds()}
+	}
+	return p
+}
 
 // A call is one try of a request.
 type call struct {
@@ -91,7 +102,7 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 	for _, s := range d.shops {
 		r.FaultsInjected += s.shelf.Injected()
 	}
-	var spans []time.Duration
+	var spans, soldOut []time.Duration
 	newest, tries := map[listed]offered{}, map[call]bool{}
 	err := d.each(ctx, stream.Journal, func(value []byte) error {
 		var e record.JournalEntry
@@ -151,7 +162,10 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 			case record.Acknowledged:
 				r.Communications.Acknowledged++
 				if c.OccurredAt != 0 {
-					spans = append(spans, c.RepliedAt.Sub(c.OccurredAt))
+					span := c.RepliedAt.Sub(c.OccurredAt)
+					if spans = append(spans, span); c.Quantity == 0 {
+						soldOut = append(soldOut, span)
+					}
 				}
 			case record.CommunicationRejected:
 				r.Communications.Rejected++
@@ -172,10 +186,7 @@ func (d *day) report(ctx context.Context, v verify.Report) (Report, error) {
 			d.log.WarnContext(ctx, "a shop shows another level", "channel", key.channel, "item", key.sku, "level", level, "offer", offer.quantity)
 		}
 	}
-	slices.Sort(spans)
-	if n := len(spans); n > 0 {
-		r.LatencyMS.MovementToAcknowledged = Percentiles{P50: spans[n/2].Milliseconds(), P99: spans[n*99/100].Milliseconds()}
-	}
+	r.LatencyMS = Latencies{percentiles(spans), percentiles(soldOut)}
 	return r, nil
 }
 
@@ -249,14 +260,15 @@ rejections      %d
 faults injected %d
 verify          %d rows, %d differences
 shops' levels   %d compared with the offers, %d different
-latency         movement to acknowledged: p50 %d ms, p99 %d ms
+latency         movement to acknowledged: p50 %d ms, p99 %d ms; of what sold out: p50 %d ms, p99 %d ms
 seed            %d
 `, r.Movements, r.Orders, r.Allocations, r.Offers, r.Communications.Acknowledged, r.Communications.Rejected, r.Communications.Unknown,
 		r.Rejections, r.FaultsInjected, r.Verify.Rows, r.Verify.Differences, r.Levels.Compared, r.Levels.Different,
-		r.LatencyMS.MovementToAcknowledged.P50, r.LatencyMS.MovementToAcknowledged.P99, r.Seed)
+		r.LatencyMS.MovementToAcknowledged.P50, r.LatencyMS.MovementToAcknowledged.P99,
+		r.LatencyMS.SellOutToAcknowledged.P50, r.LatencyMS.SellOutToAcknowledged.P99, r.Seed)
 	for _, channel := range slices.Sorted(maps.Keys(r.Calls)) {
 		c := r.Calls[channel]
-		fmt.Fprintf(w, "calls           %s: %d for %d changed offers, %.1f times fewer\n", channel, c.Calls, c.Changes, float64(c.Changes)/float64(max(1, c.Calls)))
+		fmt.Fprintf(w, "calls           %s: %d that set levels for %d changed offers, %.1f times fewer\n", channel, c.Calls, c.Changes, float64(c.Changes)/float64(max(1, c.Calls)))
 	}
 }
 

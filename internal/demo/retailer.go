@@ -65,7 +65,7 @@ func items() []item {
 // Channels returns the declarations of the channels; vendors names the connector of each.
 func Channels(vendors map[string]string) []record.Channel {
 	publish := record.Publish{
-		Quiet: 500 * time.Millisecond, LongestWait: 3 * time.Second, LowMark: 1, Settle: 2 * time.Second, CorrectDrift: true,
+		Quiet: 2 * time.Second, LongestWait: 10 * time.Second, LowMark: 1, Settle: 2 * time.Second, CorrectDrift: true, // the defaults, but for settle
 	}
 	counted := record.CountStatuses{
 		Merchant: []record.OrderStatus{record.Pending, record.Open, record.Cancelled},

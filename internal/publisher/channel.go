@@ -38,6 +38,8 @@ type channel struct {
 	watched   map[*listing]struct{}         // those that a mark may change
 	waiting   *dispatch.Timetable[*listing] // due, but not yet ready to be sent
 	queue     [lanes][]*listing             // ready to be sent
+	leaves    stock.Instant                 // when what stands in the lanes to be set leaves at the latest; 0: nothing stands there
+	left      stock.Instant                 // when a request that sets last left, without the bulk
 	unknown   map[string][]*listing         // requests of unknown outcome, by idempotency key
 	retryAt   map[string]stock.Instant      // when they are to be sent again
 	refused   map[string]string             // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
@@ -166,7 +168,7 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 	case dispatch.Set, dispatch.CompareAndSet:
 		lane = l.laneOf(action)
 		publish := &c.state.Channel.Publish
-		if lane != laneSellOut && l.ledger.Quantity > publish.LowMark && l.first != 0 {
+		if l.first != 0 && !l.presses(lane) {
 			at = dispatch.Due(l.first, l.last, publish.Quiet, publish.LongestWait)
 		}
 	}
@@ -181,6 +183,39 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 	l.lane = lane + 1
 	l.ready.Clear()
 	c.queue[lane] = append(c.queue[lane], l)
+	if lane != laneRead {
+		if by := c.leavesBy(l, lane, now); c.leaves == 0 || by < c.leaves {
+			c.leaves = by
+		}
+	}
+}
+
+// leavesBy returns when a listing that enters a lane at now leaves at the latest. What presses, or was sent before and came back, goes at
+// once. The others have the rest of a quiet time since the last request for others to join them: so a channel of many changes is called
+// once in that time, and one of few at once.
+func (c *channel) leavesBy(l *listing, lane int, now stock.Instant) stock.Instant {
+	if l.first == 0 || l.presses(lane) {
+		return now
+	}
+	publish := &c.state.Channel.Publish
+	return min(max(now, c.left.Add(publish.Quiet)), l.first.Add(publish.LongestWait))
+}
+
+// presses reports whether a listing that goes by the lane is debounced by nothing: it is sold out, or nearly.
+func (l *listing) presses(lane int) bool {
+	return lane == laneSellOut || l.ledger.Quantity <= l.channel.state.Channel.Publish.LowMark
+}
+
+// departs reports whether what stands in the lanes to be set is to leave: its time has come, or it fills a request.
+func (c *channel) departs(now stock.Instant) bool {
+	if c.leaves == 0 {
+		return false
+	}
+	if !c.queued(c.queue[:laneRead]) {
+		c.leaves = 0 // all of it has left its lane
+		return false
+	}
+	return c.leaves <= now || c.enough(c.traits.BatchRows, c.queue[:laneRead], laneSellOut)
 }
 
 // count keeps the number of listings that are not at rest.

@@ -120,12 +120,11 @@ func (o *owner) pump(ctx context.Context) (wake stock.Instant, err error) {
 // ready reports whether there is something to send, or, if urgent, something that protects a customer; earlier is told when
 // there will be.
 func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Instant)) bool {
-	queues := c.queue[:]
-	if urgent {
-		queues = queues[:laneDecrease+1]
-	}
-	if c.queued(queues) {
+	switch sets := c.departs(now); {
+	case urgent && sets && c.queued(c.queue[:laneDecrease+1]), !urgent && (sets || c.reads()):
 		return true
+	case !sets:
+		earlier(c.leaves)
 	}
 	for _, at := range c.retryAt {
 		if at > now {
@@ -139,7 +138,7 @@ func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Insta
 
 // kindOfNext returns what kind of request the next one will be.
 func (c *channel) kindOfNext(urgent bool, now stock.Instant) int {
-	if urgent || c.queued(c.queue[:laneRead]) {
+	if urgent || c.departs(now) {
 		return kindSet
 	}
 	for _, at := range c.retryAt {
@@ -151,10 +150,28 @@ func (c *channel) kindOfNext(urgent bool, now stock.Instant) int {
 }
 
 // queued reports whether a listing stands in one of the first lanes.
-func (c *channel) queued(lanes [][]*listing) bool {
-	for lane, queue := range lanes {
-		if slices.ContainsFunc(queue, func(l *listing) bool { return l.lane == lane+1 }) {
-			return true
+func (c *channel) queued(lanes [][]*listing) bool { return c.enough(1, lanes, 0) }
+
+// reads reports whether a listing waits to be read.
+func (c *channel) reads() bool { return c.enough(1, c.queue[laneRead:], laneRead) }
+
+// enough reports whether n listings stand in lanes of which the first is the one that is given.
+func (c *channel) enough(n int, lanes [][]*listing, first int) bool {
+	most := 0
+	for _, queue := range lanes {
+		most += len(queue) // with those that have left it
+	}
+	if most < n {
+		return false
+	}
+	for i, queue := range lanes {
+		for _, l := range queue {
+			if l.lane != first+i+1 {
+				continue
+			}
+			if n--; n <= 0 {
+				return true
+			}
 		}
 	}
 	return false
@@ -165,18 +182,27 @@ func (c *channel) queued(lanes [][]*listing) bool {
 func (c *channel) begin(urgent bool, now stock.Instant) *request {
 	deadline := now.Add(c.traits.Timeout)
 	// A zero goes before what it may overtake is sent again; and one request that fails every time must not take every turn.
-	if turn := !c.replayed || !c.queued(c.queue[:]); !urgent && turn && !c.queued(c.queue[:laneSellOut+1]) {
+	if turn := !c.replayed || !c.departs(now) && !c.reads(); !urgent && turn && !c.queued(c.queue[:laneSellOut+1]) {
 		if r := c.replay(now, deadline); r != nil {
 			c.replayed = true
 			return r
 		}
 	}
 	c.replayed = false
-	chosen, reading := c.next(laneSellOut, max(1, c.traits.BatchRows), urgent, now)
+	first := laneSellOut
+	if !c.departs(now) {
+		first = laneRead
+	}
+	chosen, reading := c.next(first, max(1, c.traits.BatchRows), urgent, now)
 	if len(chosen) == 0 {
 		return nil
 	}
 	c.busy++
+	if !reading {
+		if c.left = now; !c.queued(c.queue[:laneRead]) {
+			c.leaves = 0
+		}
+	}
 	return c.compose(chosen, reading, now, deadline)
 }
 
@@ -188,8 +214,8 @@ func (c *channel) beginBulk(now stock.Instant) (r *request, at stock.Instant) {
 		return nil, 0
 	}
 	first, kind := laneDecrease, kindSet
-	if !c.enough(laneDecrease, laneRaise) {
-		if first, kind = laneRead, kindRead; !c.enough(laneRead) {
+	if !c.enough(bulk.From, c.queue[laneDecrease:laneRead], laneDecrease) {
+		if first, kind = laneRead, kindRead; !c.enough(bulk.From, c.queue[laneRead:], laneRead) {
 			return nil, 0
 		}
 	}
@@ -204,26 +230,6 @@ func (c *channel) beginBulk(now stock.Instant) (r *request, at stock.Instant) {
 	r = c.compose(chosen, reading, now, now.Add(bulk.Timeout))
 	r.bulk = true
 	return r, 0
-}
-
-// enough reports whether enough listings for a bulk stand in the lanes.
-func (c *channel) enough(of ...int) bool {
-	n := 0
-	for _, lane := range of {
-		n += len(c.queue[lane]) // with those that have left it
-	}
-	if n < c.traits.Bulk.From {
-		return false
-	}
-	n = 0
-	for _, lane := range of {
-		for _, l := range c.queue[lane] {
-			if l.lane == lane+1 {
-				n++
-			}
-		}
-	}
-	return n >= c.traits.Bulk.From
 }
 
 // compose makes a request about the listings: of a set it records the attempts in the ledgers and says them.

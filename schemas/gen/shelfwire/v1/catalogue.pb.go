@@ -1079,7 +1079,7 @@ func (x *OrderStatuses) GetStatuses() []OrderStatus {
 // Publish holds a channel's publishing settings. Durations are 0 or more; in JSON they are written as "2s" or "6h".
 type Publish struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Send after no change for this long. Left out: 2s.
+	// Send after no change for this long, together with what else is ready; no two calls are closer, unless a request is full or presses. Left out: 2s.
 	Quiet *durationpb.Duration `protobuf:"bytes,1,opt,name=quiet,proto3" json:"quiet,omitempty"`
 	// Never send later than this after the first change. Left out: 10s.
 	LongestWait *durationpb.Duration `protobuf:"bytes,2,opt,name=longest_wait,json=longestWait,proto3" json:"longest_wait,omitempty"`
