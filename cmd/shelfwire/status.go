@@ -25,7 +25,7 @@ func statusCommand(sh *app.Shell) *cobra.Command {
 		Use:   "status",
 		Short: "Print how far every stage is, on one screen",
 		Long: `Prints how many records each stage has not worked off and how old the oldest of them is, how fast it works, the oldest decrease
-that its channel has not acknowledged, and what failed last.
+that its channel has not acknowledged, which channel's orders are not heard any more and since when, and what failed last.
 
 Positions are those in Kafka (ingest), Redis (allocator, publisher) and the history (audit), counts and failures those of the history,
 which is behind by what audit waits for. Rates are measured over --over. A process that was stopped or killed counts as at work for its
@@ -107,6 +107,12 @@ func statusPast(b *strings.Builder, st *app.Status) {
 		fmt.Fprintf(b, " (of the first %d SKUs: there are more)", st.Past.Looked)
 	}
 	b.WriteString("\n")
+	if len(st.Past.Silent) > 0 {
+		b.WriteString("\nchannels of whose orders nothing is heard, so that what they sell since is not known:\n")
+		for _, s := range st.Past.Silent {
+			fmt.Fprintf(b, "  %s/%s since %s, %s\n", s.Pool, s.Channel, moment(s.Since), ago(st, s.Since))
+		}
+	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\npool\tSKUs\tlistings\tfailing\tbackordered\tlast entry\tlast communication")
 	for i := range st.Past.Pools {
@@ -170,6 +176,7 @@ type (
 		Stages     []stageJSON       `json:"stages"`
 		Decrease   *decreaseJSON     `json:"oldest_unacknowledged_decrease"`
 		Partly     bool              `json:"decreases_looked_at_in_part,omitempty"`
+		Silent     []silentJSON      `json:"silent_channels"`
 		Pools      []poolStatusJSON  `json:"pools"`
 		Failures   []failureJSON     `json:"failures"`
 		Rejections []statusInputJSON `json:"rejections"`
@@ -189,6 +196,11 @@ type (
 		Shown    int64  `json:"shown"`
 		Offered  int64  `json:"offered"`
 		Age      int64  `json:"age_seconds"`
+	}
+	silentJSON struct {
+		Pool    string `json:"pool"`
+		Channel string `json:"channel"`
+		Since   string `json:"since"`
 	}
 	poolStatusJSON struct {
 		Pool        string `json:"pool"`
@@ -221,7 +233,7 @@ func writeStatusJSON(w io.Writer, st *app.Status) error {
 	now := stock.InstantOf(st.At)
 	seconds := func(at stock.Instant) int64 { return int64(max(0, now.Sub(at)) / time.Second) }
 	out := statusJSON{
-		At: now.String(), Stopped: st.Stopped, Stages: []stageJSON{}, Pools: []poolStatusJSON{}, Failures: []failureJSON{}, Rejections: []statusInputJSON{},
+		At: now.String(), Stopped: st.Stopped, Stages: []stageJSON{}, Silent: []silentJSON{}, Pools: []poolStatusJSON{}, Failures: []failureJSON{}, Rejections: []statusInputJSON{},
 	}
 	for _, s := range st.Stages {
 		j := stageJSON{Stage: string(s.Stage), AtWork: s.Members, Waiting: s.Waiting}
@@ -239,6 +251,9 @@ func writeStatusJSON(w io.Writer, st *app.Status) error {
 		out.Partly = past.Partly
 		if d := past.Decrease; d != nil {
 			out.Decrease = &decreaseJSON{d.Pool, d.Channel, d.SKU, d.Location, int64(d.Shown), int64(d.Offered), seconds(d.Since)}
+		}
+		for _, s := range past.Silent {
+			out.Silent = append(out.Silent, silentJSON{s.Pool, s.Channel, s.Since.String()})
 		}
 		for i := range past.Pools {
 			p := &past.Pools[i]

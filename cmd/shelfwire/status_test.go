@@ -22,6 +22,7 @@ func TestAStatusFitsOnAScreen(t *testing.T) {
 		Past: &app.PastStatus{
 			Decrease: &app.Decrease{Pool: "acme", Channel: "web", SKU: "SHIRT", Location: "7", Shown: 9, Offered: 2, Since: at.Add(-time.Minute), State: record.Unknown},
 			Looked:   20_000, Partly: true,
+			Silent:     []app.Silent{{Pool: "acme", Channel: "shop", Since: at.Add(-2 * time.Hour)}},
 			Pools:      []app.PoolStatus{{Pool: "acme", Totals: auditview.Totals{SKUs: 3, Listings: 2, Failing: 1, LastEntry: at.Add(-time.Second)}}},
 			Failures:   []auditview.Told{{Communication: record.Communication{Pool: "acme", Channel: "web", SKU: "HAT", State: record.Held, ReplyClass: "unauthorised"}, RecordedAt: at.Add(-time.Hour)}},
 			Rejections: []record.Rejection{{Pool: "acme", Class: "late", Reason: "too old", RejectedAt: at.Add(-2 * time.Second)}},
@@ -34,6 +35,9 @@ ingest     2        0      -             1200.2
 publisher  0        7      1m30s         0.0
 
 oldest decrease that no channel has acknowledged: acme/web SHIRT at 7: shows 9, offered 2, for at least 1m0s (outcome unknown) (of the first 20000 SKUs: there are more)
+
+channels of whose orders nothing is heard, so that what they sell since is not known:
+  acme/shop since 2026-11-20 08:00:00 UTC, 2h00m ago
 
 pool  SKUs  listings  failing  backordered  last entry  last communication
 acme  3     2         1        0            1s ago      -

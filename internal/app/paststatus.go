@@ -15,6 +15,7 @@ type PastStatus struct {
 	Decrease   *Decrease          // the oldest one that no channel has acknowledged; nil: there is none
 	Looked     int                // SKUs that were looked at for it
 	Partly     bool               // there are more than were looked at
+	Silent     []Silent           // channels whose orders are not known any more
 	Failures   []auditview.Told   // the newest
 	Rejections []record.Rejection // the newest
 }
@@ -33,6 +34,12 @@ type Decrease struct {
 	State                        record.CommunicationState // what came of the newest communication
 }
 
+// A Silent is a channel of whose orders nothing was heard for long.
+type Silent struct {
+	Pool, Channel string
+	Since         stock.Instant // until when they are known
+}
+
 const (
 	failuresShown = 5
 	// decreaseSKUs bounds how many SKUs are looked at for the oldest decrease, a page at a time.
@@ -40,7 +47,7 @@ const (
 	decreasePage = 500
 )
 
-func (inst *Installation) pastStatus(ctx context.Context) (*PastStatus, error) {
+func (inst *Installation) pastStatus(ctx context.Context, now stock.Instant) (*PastStatus, error) {
 	past, err := inst.History(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +63,7 @@ func (inst *Installation) pastStatus(ctx context.Context) (*PastStatus, error) {
 			return nil, err
 		}
 		st.Pools = append(st.Pools, PoolStatus{pool, totals})
-		if err := st.decreases(ctx, past, pool); err != nil {
+		if err := st.channels(ctx, past, pool, now); err != nil {
 			return nil, err
 		}
 	}
@@ -67,8 +74,8 @@ func (inst *Installation) pastStatus(ctx context.Context) (*PastStatus, error) {
 	return st, err
 }
 
-// decreases looks for the pool's oldest decrease.
-func (st *PastStatus) decreases(ctx context.Context, past auditview.Queries, pool string) error {
+// channels looks for the pool's oldest decrease and its silent channels.
+func (st *PastStatus) channels(ctx context.Context, past auditview.Queries, pool string, now stock.Instant) error {
 	channels, err := past.Channels(ctx, pool)
 	if err != nil {
 		return err
@@ -76,6 +83,9 @@ func (st *PastStatus) decreases(ctx context.Context, past auditview.Queries, poo
 	lowers := make(map[string]bool, len(channels))
 	for _, c := range channels {
 		lowers[c.Channel] = c.LowersOwnLevel
+		if c.Silent(now) {
+			st.Silent = append(st.Silent, Silent{pool, c.Channel, c.OrdersUntil})
+		}
 	}
 	for after := ""; ; {
 		if st.Looked >= decreaseSKUs {

@@ -73,7 +73,7 @@ func (inst *Installation) Status(ctx context.Context, over time.Duration) (Statu
 		}
 	}
 	if inst.HasHistory() {
-		st.Past, err = inst.pastStatus(ctx)
+		st.Past, err = inst.pastStatus(ctx, stock.InstantOf(st.At))
 	}
 	return st, err
 }

@@ -91,8 +91,8 @@ func retailer() *fakeHistory {
 		pools: []string{"acme", "acme-eu"},
 		channels: []auditview.ChannelRow{
 			{Channel: "partner-hook", Vendor: "webhook", Account: "acme/partner-hook", Listings: 30, Failing: 2},
-			{Channel: "shop-ca", Vendor: "simulated", Account: "acme/shop-ca", Listings: 60, LowersOwnLevel: true},
-			{Channel: "shop-fr", Vendor: "simulated", Account: "acme/shop-fr", Listings: 24, Failing: 3, LowersOwnLevel: true},
+			{Channel: "shop-ca", Vendor: "simulated", Account: "acme/shop-ca", Listings: 60, LowersOwnLevel: true, OrdersUntil: ago(20 * time.Second)},
+			{Channel: "shop-fr", Vendor: "simulated", Account: "acme/shop-fr", Listings: 24, Failing: 3, LowersOwnLevel: true, OrdersUntil: ago(2 * time.Hour)},
 		},
 		totals: auditview.Totals{
 			SKUs: 500, OnHand: 18_422, OnOrder: 913, Available: 17_509, Backordered: 12, Listings: 1_412, Failing: 5, Communications: 24_891,

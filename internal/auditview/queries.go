@@ -4,6 +4,7 @@ package auditview
 
 import (
 	"context"
+	"time"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -43,6 +44,17 @@ type ChannelRow struct {
 	LowersOwnLevel           bool // it lowers its own level when it sells, so that a sale there needs no telling
 	// Listings is how many SKUs (by location) have an offer that is not stopped, Failing how many of all are in Failures.
 	Listings, Failing int64
+	// OrdersUntil is until when every order of the channel is known, as its newest mark says; 0: there was never one.
+	OrdersUntil stock.Instant
+}
+
+// silentAfter is how far a channel's orders may be behind before it counts as silent: channels that are read seldom are behind by minutes.
+const silentAfter = 10 * time.Minute
+
+// Silent reports whether at now nothing was heard of the channel's orders for long, though once there was something: what it sold since
+// OrdersUntil is not known.
+func (c *ChannelRow) Silent(now stock.Instant) bool {
+	return !c.Deleted && c.OrdersUntil != 0 && now > c.OrdersUntil.Add(silentAfter)
 }
 
 // Totals are sums over the newest rows of a pool.

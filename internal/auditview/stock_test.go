@@ -36,8 +36,17 @@ func TestTheStockTableSaysWhatEveryChannelWasTold(t *testing.T) {
 		t.Errorf("a channel with two locations = %q", got)
 	}
 	totals := page.row(t, "500 SKUs in the pool")
-	if got := strings.Join(totals, "|"); got != "500 SKUs in the pool|18 422|913|17 509|12|30 listed · 2 failing|60 listed · none failing|24 listed · 3 failing" {
+	if got := strings.Join(totals, "|"); got != "500 SKUs in the pool|18 422|913|17 509|12|30 listed · 2 failing|60 listed · none failing · orders known until 20 s ago|24 listed · 3 failing · orders known until 2 h ago" {
 		t.Errorf("totals = %s", got)
+	}
+	silent := 0 // one of the two
+	for _, attr := range page.Attrs {
+		if strings.HasPrefix(attr, "title=nothing is heard of its orders") {
+			silent++
+		}
+	}
+	if silent != 1 {
+		t.Errorf("%d channels are shown as silent, want the one of which nothing was heard for two hours", silent)
 	}
 	for _, tag := range []string{"caption", "thead", "tfoot", "h1", "main", "nav"} {
 		if page.Tags[tag] != 1 {

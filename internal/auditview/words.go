@@ -15,6 +15,7 @@ import (
 func (p *Page) functions() template.FuncMap {
 	return template.FuncMap{
 		"age":      func(at stock.Instant) string { return age(at, p.deps.Now()) },
+		"silent":   func(c ChannelRow) bool { return c.Silent(stock.InstantOf(p.deps.Now())) },
 		"utc":      utc,
 		"iso":      stock.Instant.String,
 		"quantity": quantity,

@@ -41,18 +41,19 @@ const (
 // Channels implements [auditview.Queries].
 func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelRow, error) {
 	scan := func(r driver.Rows, x *auditview.ChannelRow) error {
-		return r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &x.LowersOwnLevel, &x.Listings, &x.Failing)
+		return r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &x.LowersOwnLevel, &x.Listings, &x.Failing, (*int64)(&x.OrdersUntil))
 	}
 	return query(ctx, s, "channels", scan, `
-		SELECT id, max(vendor), max(account), toBool(max(deleted)), toBool(max(lowers)), sum(listings), sum(failures)
+		SELECT id, max(vendor), max(account), toBool(max(deleted)), toBool(max(lowers)), sum(listings), sum(failures), max(orders)
 		FROM
 		(
 			SELECT toString(channel) AS id, argMax(toString(vendor), version) AS vendor, argMax(toString(account), version) AS account,
 				argMax(toUInt8(deleted), version) AS deleted,
-				toUInt8(JSONExtractBool(argMax(state, version), 'channel_state', 'channel', 'lowers_own_level')) AS lowers, toInt64(0) AS listings, toInt64(0) AS failures
+				toUInt8(JSONExtractBool(argMax(state, version), 'channel_state', 'channel', 'lowers_own_level')) AS lowers, toInt64(0) AS listings, toInt64(0) AS failures,
+				toInt64(0) AS orders
 			FROM channel_versions WHERE pool = ? GROUP BY id
 			UNION ALL
-			SELECT id, '', '', toUInt8(0), toUInt8(0), toInt64(countIf(NOT stopped)), toInt64(0)
+			SELECT id, '', '', toUInt8(0), toUInt8(0), toInt64(countIf(NOT stopped)), toInt64(0), toInt64(0)
 			FROM
 			(
 				SELECT toString(channel) AS id, argMax(offer_versions.stopped, version) AS stopped
@@ -60,11 +61,14 @@ func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelR
 			)
 			GROUP BY id
 			UNION ALL
-			SELECT id, '', '', toUInt8(0), toUInt8(0), toInt64(0), toInt64(sum(bad))
+			SELECT id, '', '', toUInt8(0), toUInt8(0), toInt64(0), toInt64(sum(bad)), toInt64(0)
 			FROM (SELECT toString(channel) AS id, `+failing+` AS bad FROM communication_records WHERE pool = ? GROUP BY id, sku, location)
 			GROUP BY id
+			UNION ALL
+			SELECT toString(channel) AS id, '', '', toUInt8(0), toUInt8(0), toInt64(0), toInt64(0), toUnixTimestamp64Micro(max(orders_until))
+			FROM channel_marks WHERE pool = ? GROUP BY id
 		)
-		GROUP BY id ORDER BY id`, pool, pool, pool)
+		GROUP BY id ORDER BY id`, pool, pool, pool, pool)
 }
 
 // LowersOwnLevel implements [auditview.Queries].

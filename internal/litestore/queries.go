@@ -22,7 +22,7 @@ func (s *Store) Pools(ctx context.Context) ([]string, error) {
 func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelRow, error) {
 	scan := func(r *sql.Rows, x *auditview.ChannelRow) error {
 		var value []byte
-		if err := r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &value, &x.Listings, &x.Failing); err != nil || value == nil {
+		if err := r.Scan(&x.Channel, &x.Vendor, &x.Account, &x.Deleted, &value, &x.Listings, &x.Failing, &x.OrdersUntil); err != nil || value == nil {
 			return err
 		}
 		var o record.OfferRecord
@@ -36,7 +36,8 @@ func (s *Store) Channels(ctx context.Context, pool string) ([]auditview.ChannelR
 		SELECT n.channel, coalesce(c.vendor, ''), coalesce(c.account, ''), coalesce(c.deleted, 0), c.value,
 			(SELECT count(*) FROM listings AS l CROSS JOIN offers AS o USING (pool, channel, sku, location, version)
 				WHERE l.pool = n.pool AND l.channel = n.channel AND NOT o.stopped),
-			(SELECT count(*) FROM failing AS f WHERE f.pool = n.pool AND f.channel = n.channel)
+			(SELECT count(*) FROM failing AS f WHERE f.pool = n.pool AND f.channel = n.channel),
+			coalesce((SELECT orders_until FROM marks AS m WHERE m.pool = n.pool AND m.channel = n.channel ORDER BY version DESC LIMIT 1), 0)
 		FROM (SELECT pool, channel FROM channels WHERE pool = ?1 UNION SELECT pool, channel FROM listings WHERE pool = ?1) AS n
 		LEFT JOIN channels AS c ON c.pool = n.pool AND c.channel = n.channel
 			AND c.version = (SELECT max(version) FROM channels WHERE pool = n.pool AND channel = n.channel)

@@ -349,8 +349,24 @@ func (c *channel) backOff(failures int) time.Duration {
 	return pause/2 + rand.N(pause/2+1)
 }
 
+// silentAfter is how far a channel's orders may be behind before somebody is told: channels that are read seldom are behind by minutes.
+const silentAfter = 10 * time.Minute
+
+// listen logs that nothing is heard any more of the channel's orders, and that it is again.
+func (c *channel) listen(now stock.Instant) {
+	until := c.feed.Marked
+	if silent := until != 0 && now > until.Add(silentAfter) && c.why() == ""; silent != c.feed.silent {
+		if c.feed.silent = silent; silent {
+			c.owner.stage.deps.Logger.Warn("nothing is heard of the channel's orders, what it sells since is not known", "channel", c.key, "since", until)
+		} else {
+			c.owner.stage.deps.Logger.Info("the channel's orders are heard again", "channel", c.key, "until", until)
+		}
+	}
+}
+
 // measure sets the channel's gauges.
 func (c *channel) measure(now stock.Instant) {
+	c.listen(now)
 	oldest := stock.Instant(0)
 	for lane, queue := range c.queue[:laneDecrease+1] {
 		for _, l := range queue {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
@@ -497,6 +499,7 @@ type bench struct {
 	logs      *bytes.Buffer // read when nobody works
 	markets   map[string]publisher.Connector
 	cfg       publisher.Config
+	metrics   prometheus.Registerer // nil: none
 	version   stock.Version
 	stage     *publisher.Stage
 	stop      func() error          // of the newest stage
@@ -519,7 +522,7 @@ func (b *bench) now() time.Time {
 func (b *bench) work() (stop func() error) {
 	b.t.Helper()
 	stage, err := publisher.New(b.cfg, publisher.Deps{
-		Log: logs{b.offers, b.commands, b.shipments}, Outputs: b.said, Told: b.told, Now: b.now,
+		Log: logs{b.offers, b.commands, b.shipments}, Outputs: b.said, Told: b.told, Now: b.now, Metrics: b.metrics,
 		Logger: slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connect: func(c *record.Channel) (publisher.Connector, error) {
 			if m := b.markets[c.Channel]; m != nil {

@@ -112,10 +112,10 @@ func TestZeroOvertakesARowOfABatch(t *testing.T) {
 // One bad row among many is found by halving, not by sending each row by itself.
 func TestBisecting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const rows = 64
+		const rows = 250
 		levels := map[string]stock.Quantity{"BAD": 5}
 		for i := range rows - 1 {
-			levels[fmt.Sprintf("S%02d", i)] = 5
+			levels[fmt.Sprintf("S%03d", i)] = 5
 		}
 		m := newMarket(true, levels)
 		m.traits.BatchRows = rows

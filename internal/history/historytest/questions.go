@@ -66,6 +66,12 @@ func channelState(offset int64, channel, vendor string, version stock.Version, d
 	}}}
 }
 
+func markOf(offset int64, channel string, until int, version stock.Version) history.Row {
+	return history.Row{Offset: offset, Time: at(until), Offer: &record.OfferRecord{Mark: &record.ChannelMark{
+		Pool: "acme", Channel: channel, Account: "acme/" + channel, OrdersUntil: at(until), Version: version,
+	}}}
+}
+
 func testQuestions(t *testing.T, s Store) {
 	ctx := t.Context()
 	stopped := offer(5, "shop", "SOCK", 9, 0)
@@ -74,7 +80,8 @@ func testQuestions(t *testing.T, s Store) {
 	give(t, s, stream.Availability, 0, availability(0, "SHIRT", 5, 10), availability(1, "HAT", 6, 1), availability(2, "SHIRT", 8, 9))
 	give(t, s, stream.Offers, 0,
 		channelState(0, "shop", "shopify", 2, false), channelState(1, "market", "webhook", 3, false), channelState(2, "market", "webhook", 10, true),
-		offer(3, "shop", "SHIRT", 5, 7), offer(4, "market", "SHIRT", 5, 6), stopped, offer(6, "shop", "SHIRT", 8, 6))
+		offer(3, "shop", "SHIRT", 5, 7), offer(4, "market", "SHIRT", 5, 6), stopped, offer(6, "shop", "SHIRT", 8, 6),
+		markOf(7, "shop", 4, 9), markOf(8, "shop", 6, 12))
 	give(t, s, stream.Communications, 0,
 		said(0, "shop", "SHIRT", record.Observed, 5, 2), said(1, "shop", "SHIRT", record.Attempted, 5, 7), said(2, "shop", "SHIRT", record.Acknowledged, 5, 7),
 		said(3, "shop", "SHIRT", record.Attempted, 8, 6))
@@ -83,7 +90,7 @@ func testQuestions(t *testing.T, s Store) {
 	same(t, "pools", must(s.Pools(ctx))(t), []string{"acme"})
 	same(t, "channels", must(s.Channels(ctx, "acme"))(t), []auditview.ChannelRow{
 		{Channel: "market", Vendor: "webhook", Account: "acme/market", Deleted: true, Listings: 1, Failing: 1},
-		{Channel: "shop", Vendor: "shopify", Account: "acme/shop", LowersOwnLevel: true, Listings: 1},
+		{Channel: "shop", Vendor: "shopify", Account: "acme/shop", LowersOwnLevel: true, Listings: 1, OrdersUntil: at(6)},
 	})
 	same(t, "shop lowers its own level", must(s.LowersOwnLevel(ctx, "acme", "shop"))(t), true)
 	same(t, "market lowers its own level", must(s.LowersOwnLevel(ctx, "acme", "market"))(t), false)
