@@ -198,7 +198,8 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 }
 
 // A timely body ends with its request's deadline, by the clock. In a process that was stopped meanwhile, as in one that waited for its
-// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send.
+// connection, the context's own timer may come too late, and whoever wakes after the deadline must not send. The last byte is given out by
+// itself, so that whoever wakes in the middle of writing has to ask for it, and what has left until then is no request.
 type timely struct {
 	reader   *bytes.Reader
 	deadline time.Time // zero: there is none
@@ -207,6 +208,9 @@ type timely struct {
 func (b *timely) Read(p []byte) (int, error) {
 	if !b.deadline.IsZero() && !time.Now().Before(b.deadline) {
 		return 0, context.DeadlineExceeded
+	}
+	if n := b.reader.Len(); n > 1 && len(p) >= n {
+		p = p[:n-1]
 	}
 	return b.reader.Read(p)
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -183,6 +185,43 @@ func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 	default:
 	}
 }
+
+// Nor is a request completed after it of which a part has left: the channel reads on when the deadline has passed.
+func TestNoRequestIsCompletedAfterItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c := client(t, channel.Endpoint{URL: "http://shop.example", AllowPrivate: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return ours, nil
+		}})
+		deadline, body := time.Now().Add(time.Minute), strings.Repeat("~", 20_000)
+		got := make(chan string)
+		go func() {
+			first := make([]byte, 1000)
+			_, err := io.ReadFull(theirs, first)
+			if err != nil {
+				t.Error(err)
+			}
+			time.Sleep(2 * time.Minute)
+			rest, _ := io.ReadAll(theirs) // until they give up
+			got <- string(first) + string(rest)
+		}()
+		_, err := c.Do(late{t.Context(), deadline}, "/x", http.Header{}, []byte(body))
+		if failed, ok := errors.AsType[*publisher.RequestError](err); !ok || failed.Class != publisher.Timeout {
+			t.Errorf("Do() = %v, want a timeout", err)
+		}
+		if text := <-got; !strings.Contains(text, "~~~") || strings.Count(text, "~") >= len(body) {
+			t.Errorf("the channel got %d bytes of a body of %d, want a part of it", strings.Count(text, "~"), len(body))
+		}
+	})
+}
+
+// late is a context with a deadline and no timer.
+type late struct {
+	context.Context //nolint:containedctx // it is one
+	at time.Time
+}
+
+func (l late) Deadline() (time.Time, bool) { return l.at, true }
 
 // stopped is a context whose deadline has passed while its timer slept.
 type stopped struct{ context.Context } //nolint:containedctx // it is one

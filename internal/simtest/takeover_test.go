@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,12 +45,13 @@ type moment string
 
 const (
 	written  moment = "between the attempt and its request" // the attempt is in Kafka, the publisher has not heard so yet
+	writing  moment = "in the middle of its request"        // the channel has a part of it, and takes no more
 	underWay moment = "between the request and the channel" // the request has left and lands late
 	applied  moment = "between the channel and its reply"
 	answered moment = "between the reply and the outcome" // the publisher has the reply, Kafka has no outcome
 )
 
-var moments = []moment{written, underWay, applied, answered}
+var moments = []moment{written, writing, underWay, applied, answered}
 
 // A publisher is struck with requests of two channels at a moment, and another takes over: every channel shows the last offer, each
 // request happened once, and no sold stock was given back.
@@ -58,6 +62,9 @@ func TestTakeOver(t *testing.T) {
 	}
 	for i, m := range moments {
 		t.Run("stopped "+string(m), func(t *testing.T) { openTakeOver(t, in, fmt.Sprint("stopped-", i)).stopped(m) })
+		if m == writing {
+			continue // what is not whole when its sender dies is nothing
+		}
 		t.Run("killed "+string(m), func(t *testing.T) { openTakeOver(t, in, fmt.Sprint("killed-", i)).killed(m) })
 	}
 }
@@ -65,6 +72,7 @@ func TestTakeOver(t *testing.T) {
 // stopped stops a publisher past its session. When it wakes it sends nothing and changes nothing, and what it says late changes
 // nobody's mind.
 func (w *takeOver) stopped(m moment) {
+	w.narrow = m == writing
 	first := w.publisher("1")
 	w.begin(first, m)
 	first.signal(syscall.SIGSTOP)
@@ -73,6 +81,7 @@ func (w *takeOver) stopped(m moment) {
 	w.rest()
 	w.settle()
 	before, rows := first.requests(), w.toldRows()
+	first.reading.open() // when it wakes, the channel takes the rest
 	first.signal(syscall.SIGCONT)
 	first.release()
 	w.in.pause(2*takeOverTimeout, []*process{first.process, second.process})
@@ -112,14 +121,16 @@ const (
 // A takeOver is a retailer with two channels on real servers, whose publishers reach Kafka and the channels through doors that can be
 // held shut.
 type takeOver struct {
-	t        *testing.T
-	in       *installation
-	pool     string
-	cluster  *kafka.Cluster
-	producer *kafka.Producer
-	shops    map[string]*channelsim.Shelf
-	handlers map[string]http.Handler
-	secret   string
+	t           *testing.T
+	in          *installation
+	pool        string
+	cluster     *kafka.Cluster
+	producer    *kafka.Producer
+	shops       map[string]*channelsim.Shelf
+	handlers    map[string]http.Handler
+	secret      string
+	certificate []byte // of the channels' servers, where they have one
+	narrow      bool   // requests go a few bytes at a time, as the channel takes them
 
 	sequence int64
 	told     stock.Instant // when the newest marks were sent
@@ -261,6 +272,8 @@ func (w *takeOver) begin(p *publisherProcess, m moment) {
 	switch m {
 	case written:
 		p.kafka.answers.shut()
+	case writing:
+		p.reading.shut()
 	case underWay:
 		p.arriving.shut()
 	case applied, answered:
@@ -278,6 +291,10 @@ func (w *takeOver) begin(p *publisherProcess, m moment) {
 			}
 			return len(attempted) == len(w.shops), nil
 		})
+		return
+	}
+	if m == writing {
+		w.in.wait("the requests have arrived in part", 30*time.Second, func() (bool, error) { return p.reading.waiting() == len(w.shops), nil })
 		return
 	}
 	w.in.wait("the requests have arrived", 30*time.Second, func() (bool, error) { return p.requests()-before == len(w.shops), nil })
@@ -478,24 +495,30 @@ func (w *takeOver) check() {
 // A publisherProcess is a publisher with its own ways to Kafka and to the channels.
 type publisherProcess struct {
 	*process
-	kafka             *kafkaDoors
-	arriving, leaving *gate // of requests to the channels, before they land and before they are answered
-	sets              atomic.Int64
+	kafka *kafkaDoors
+	// Of requests to the channels: before they are read to the end, before they land and before they are answered.
+	reading, arriving, leaving *gate
+	sets                       atomic.Int64
 }
 
 // publisher starts one. Two of one number have the same name in their group.
 func (w *takeOver) publisher(number string) *publisherProcess {
 	w.t.Helper()
-	p := &publisherProcess{kafka: &kafkaDoors{requests: newGate(w.t), answers: newGate(w.t)}, arriving: newGate(w.t), leaving: newGate(w.t)}
+	p := &publisherProcess{
+		kafka: &kafkaDoors{requests: newGate(w.t), answers: newGate(w.t)}, reading: newGate(w.t), arriving: newGate(w.t), leaving: newGate(w.t),
+	}
 	toKafka := startKafkaProxy(w.t, mustEnv(w.t, "SHELFWIRE_TEST_KAFKA"), func(inner wire) wire { return &doorWire{wire: inner, doors: p.kafka} })
 	channels := map[string]any{}
 	for id, handler := range w.handlers {
-		server := httptest.NewServer(p.door(handler))
-		w.t.Cleanup(server.Close)
+		server := w.serve(p.door(handler))
 		w.t.Cleanup(p.release) // first, or the server would wait for what is held
 		channels[w.pool+"/"+id] = map[string]any{
 			"url": server.URL, "token": frontToken, "secrets": []string{w.secret}, "timeout": takeOverTimeout.String(), "allow_private": true,
 		}
+	}
+	certificates := filepath.Join(w.t.TempDir(), "certificates")
+	if err := os.WriteFile(certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.certificate}), 0o600); err != nil {
+		w.t.Fatal(err)
 	}
 	text, err := json.Marshal(channels)
 	if err != nil {
@@ -504,20 +527,39 @@ func (w *takeOver) publisher(number string) *publisherProcess {
 	own := *w.in
 	own.ops = map[string]string{"publisher": freeAddress(w.t)}
 	own.env = append(own.env[:len(own.env):len(own.env)], "SHELFWIRE_INSTANCE_ID="+w.pool+"-"+number, "SHELFWIRE_KAFKA_BROKERS="+toKafka.address,
-		"SHELFWIRE_PUBLISHER_OPS_LISTEN="+own.ops["publisher"], "SHELFWIRE_CHANNELS="+string(text))
+		"SHELFWIRE_PUBLISHER_OPS_LISTEN="+own.ops["publisher"], "SHELFWIRE_CHANNELS="+string(text), "SSL_CERT_FILE="+certificates)
 	p.process = own.start("publisher")
 	return p
 }
 
+// serve starts the server of a channel. Where requests are to go a few bytes at a time, it is HTTP/2, which has a window for that.
+func (w *takeOver) serve(channel http.Handler) *httptest.Server {
+	server := httptest.NewUnstartedServer(channel)
+	if w.t.Cleanup(server.Close); !w.narrow {
+		server.Start()
+		return server
+	}
+	server.EnableHTTP2, server.Config.HTTP2 = true, &http.HTTP2Config{MaxReceiveBufferPerStream: narrow}
+	server.StartTLS()
+	w.certificate = server.Certificate().Raw
+	return server
+}
+
+// narrow is how many bytes of a request may be under way to a channel that takes few at a time. No request that sets a level is as short.
+const narrow = 64
+
 // door lets what the publisher sends through, and counts what sets a level.
 func (p *publisherProcess) door(channel http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
+		var body bytes.Buffer
+		if _, err := io.CopyN(&body, r.Body, narrow/2); err == nil && p.reading.pass() != nil {
+			return
+		}
+		if _, err := body.ReadFrom(r.Body); err != nil {
 			return // it was not sent whole
 		}
 		own := r.Clone(r.Context())
-		own.Body = io.NopCloser(bytes.NewReader(body))
+		own.Body = io.NopCloser(&body)
 		if strings.HasSuffix(r.URL.Path, "/get") {
 			channel.ServeHTTP(w, own)
 			return
@@ -542,7 +584,7 @@ func (p *publisherProcess) requests() int { return int(p.sets.Load()) }
 
 // release lets everything through that is held.
 func (p *publisherProcess) release() {
-	for _, g := range []*gate{p.kafka.requests, p.kafka.answers, p.arriving, p.leaving} {
+	for _, g := range []*gate{p.kafka.requests, p.kafka.answers, p.reading, p.arriving, p.leaving} {
 		g.open()
 	}
 }
