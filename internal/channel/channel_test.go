@@ -218,7 +218,7 @@ func TestNoRequestIsCompletedAfterItsDeadline(t *testing.T) {
 // late is a context with a deadline and no timer.
 type late struct {
 	context.Context //nolint:containedctx // it is one
-	at time.Time
+	at              time.Time
 }
 
 func (l late) Deadline() (time.Time, bool) { return l.at, true }
