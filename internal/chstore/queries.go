@@ -197,7 +197,7 @@ func (s *Store) failingDespatches(ctx context.Context, pool string, limit int) (
 		(
 			SELECT * FROM confirmation_records
 			WHERE (? = '' OR pool = ?) AND state != 'attempted'
-			ORDER BY offset DESC LIMIT 1 BY pool, channel, order_id, fulfilment_id, version
+			ORDER BY sequence DESC, offset DESC LIMIT 1 BY pool, channel, order_id, fulfilment_id, version
 		)
 		WHERE state != 'acknowledged'
 		ORDER BY recorded_at DESC, offset DESC, pool, channel LIMIT ?`, pool, pool, limit)
