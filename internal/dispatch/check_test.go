@@ -59,7 +59,7 @@ func steps() []event {
 	return []event{
 		{"fold", (*world).fold}, {"send", (*world).send}, {"land", (*world).land}, {"reply", (*world).reply}, {"replay", (*world).replay},
 		{"late", (*world).late}, {"haunt", (*world).haunt}, {"settle", (*world).settle},
-		{"resign", (*world).resign}, {"land late", (*world).landLate},
+		{"resign", (*world).resign}, {"abandon", (*world).abandon}, {"land late", (*world).landLate},
 	}
 }
 
@@ -136,6 +136,7 @@ func TestEveryInterleaving(t *testing.T) {
 		{"webhook, sales on both sides", newWorld(webhook, 2), 0, budget{sells: 3, ownSales: 2, receipts: 1, polls: 2}},
 		{"webhook, cancels", newWorld(webhook, 2), 0, budget{sells: 2, restocks: 1, drops: 1, ownSales: 1}},
 		{"webhook, a zero overtakes", newWorld(webhook, 2), 0, budget{sells: 1, ownSales: 2, losses: 2, receipts: 1, polls: 1}},
+		{"webhook, zeros are lost", newWorld(webhook, 1), 0, budget{sells: 1, ownSales: 1, losses: 3, receipts: 1, polls: 1}},
 		{"webhook, requests given up", newWorld(webhook, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 1, givenUp: 1, polls: 1}},
 		{"webhook, first contact", newContact(webhook, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},
 		{"site, sales on both sides", newWorld(site, 2), 0, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
@@ -145,6 +146,7 @@ func TestEveryInterleaving(t *testing.T) {
 		{"site with keys, answers lost", newWorld(keyedSite, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, losses: 2}},
 		{"site with keys, requests given up", newWorld(keyedSite, 2), 0, budget{sells: 2, ownSales: 1, losses: 1, givenUp: 1, polls: 1}},
 		{"site, a zero overtakes", newWorld(site, 2), 0, budget{sells: 1, ownSales: 2, losses: 2, receipts: 1}},
+		{"site, zeros are lost", newWorld(site, 1), 0, budget{sells: 1, ownSales: 1, losses: 3, receipts: 1}},
 		{"site, a hand on the level", newWorld(site, 2), 0, budget{sells: 1, receipts: 1, handsDown: 1, polls: 1}},
 		{"site, under a cap", newWorld(site, 2), 2, budget{sells: 3, ownSales: 1, receipts: 1, polls: 1}},
 		{"site, first contact", newContact(site, 1, 2), 0, budget{sells: 2, ownSales: 1, receipts: 1, polls: 1}},

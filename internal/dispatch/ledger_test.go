@@ -33,12 +33,13 @@ var (
 //	ok      both                                     lose    nobody waits for the answer any more
 //	replay  it is sent again                         late    it lands, though nobody waits for it
 //	giveup  it cannot land any more                  look    a read-back is due
+//	abandon it is not sent again
 //	haunt   the request that a zero overtook lands   settle  it cannot land any more
 func play(t *testing.T, w *world, script string) {
 	t.Helper()
 	steps := map[string]func() bool{
 		"s": w.sell, "F": w.fold, "land": w.land, "reply": w.reply, "lose": w.lose, "replay": w.replay, "late": w.late,
-		"giveup": w.giveUp, "haunt": w.haunt, "settle": w.settle,
+		"giveup": w.giveUp, "abandon": w.abandon, "haunt": w.haunt, "settle": w.settle,
 		"c":    func() bool { return w.cancel(true) },
 		"n":    func() bool { return w.cancel(false) },
 		"P":    func() bool { w.move(-1); return true },
@@ -160,6 +161,12 @@ func TestLedger(t *testing.T) {
 		{"an open request blocks newer sets", webhook, "P set3 P none lose P none"},
 		{"a zero overtakes a set of unknown outcome", webhook, "P set3 lose P P P set0 ok none"},
 		{"and once only", webhook, "P set3 lose P P P set0 lose none"},
+		{"a zero of unknown outcome is sent again, as it is", webhook, "P P P P set0 lose none replay ok none"},
+		{"where it is not sent again, another goes at once", webhook, "P P P P set0 lose abandon set0 ok none haunt settle wait poll mark set0 ok none"},
+		{"and that is the last", webhook, "P P P P set0 lose abandon set0 lose abandon none"},
+		{"a lost zero that lands on a raise is taken back", webhook, "P P P P set0 lose abandon set0 ok R wait poll mark set1 ok haunt settle wait poll mark set1 ok none"},
+		{"an abandoned set that is no zero blocks all but a zero", webhook, "P set3 lose abandon P none P P set0 ok none"},
+		{"where the level can be read, a zero that overtook is looked at instead of sent again", site, "P read ok set3 lose P P P set0 ok read ok none haunt settle read ok set0 ok none"},
 		{"no zero overtakes a compare-and-set, whose replay is decided by the level", shop, "P cas4→3 lose P P P none"},
 		{"an overtaken set that lands is taken back", webhook, "P set3 lose P P P set0 ok haunt settle set0 ok none"},
 		{"an overtaken set may have landed after the sales folded meanwhile", webhook, "P P P set1 lose s F set0 ok haunt settle set0 ok none"},

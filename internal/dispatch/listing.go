@@ -56,6 +56,10 @@ type Attempt struct {
 	Deadline       stock.Instant // after which it is not sent any more, of the newest try
 	Key            string        // idempotency key, the same for every try
 	Tries          int32         // how often it was sent, ≥ 1
+
+	// Abandoned says that it is not sent again, though nobody knows what came of it. In memory only: whoever restores the listing says so
+	// again.
+	Abandoned bool
 }
 
 // First returns a listing of which nothing is known but its first offer: the channel's level is to be read before anything is

@@ -44,6 +44,7 @@ func (l *Listing) Applied(s Settings, now stock.Instant) {
 	l.Seen = &Observation{at.Value, at.Sold, at.Released, now}
 	if l.Old != nil { // the request that this zero overtook may land on it yet
 		l.Seen = nil
+		l.Look = l.Look || s.Access == Readable // or the zero would be sent again and again, as that of a level that nobody knows
 	}
 }
 

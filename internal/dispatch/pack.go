@@ -5,7 +5,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// Pack writes or reads the listing's durable fields: all but Fresh. base is a moment near its own ones, which are then short.
+// Pack writes or reads the listing's durable fields: all but Fresh and Abandoned. base is a moment near its own ones, which are then short.
 func (l *Listing) Pack(r *packed.Row, base stock.Instant) {
 	seen, open, old := l.Seen != nil, l.Open != nil, l.Old != nil
 	one, known, below := l.Lo == l.Hi, l.Hi < Unbounded, l.Lo > -Unbounded

@@ -53,6 +53,7 @@ type request struct {
 	level          stock.Quantity // what a read saw
 	answered       bool           // the answer is on its way back
 	unknown        bool           // nobody waits for the answer any more
+	abandoned      bool           // and it is not sent again
 }
 
 // newWorld returns a world at rest: level, told and offer are q.
@@ -326,12 +327,24 @@ func (w *world) restart() bool {
 		w.wrong = back.Done().Error()
 	}
 	w.lose()
+	if w.req != nil && w.req.abandoned {
+		w.l.Open.Abandoned = true
+	}
+	return true
+}
+
+// abandon ends the tries of a set of unknown outcome: its request lost another row to a zero, or its channel knows no keys.
+func (w *world) abandon() bool {
+	if w.req == nil || !w.req.unknown || w.req.abandoned || w.s.Access == dispatch.Comparing {
+		return false
+	}
+	w.req.abandoned, w.l.Open.Abandoned = true, true
 	return true
 }
 
 // replay sends the request of unknown outcome again, under its key.
 func (w *world) replay() bool {
-	if w.req == nil || !w.req.unknown || !w.l.MayRetry(w.s, w.now) {
+	if w.req == nil || !w.req.unknown || w.req.abandoned || !w.l.MayRetry(w.s, w.now) {
 		return false
 	}
 	w.req.unknown = false
@@ -358,8 +371,10 @@ func (w *world) giveUp() bool {
 	return true
 }
 
-// resign gives up what a channel without idempotency keys is not sent twice.
-func (w *world) resign() bool { return w.s.Keys == 0 && w.giveUp() }
+// resign gives up what is not sent twice.
+func (w *world) resign() bool {
+	return (w.s.Keys == 0 || w.req != nil && w.req.abandoned) && w.giveUp()
+}
 
 // landLate makes a read tell the level of some time ago, where the channel may.
 func (w *world) landLate() bool {
@@ -402,8 +417,8 @@ func (w *world) quiet() (pushes int, wrong string) {
 		case w.wrong != "":
 			return 0, w.wrong
 		case w.replay(), w.resign(), w.land(), w.reply(), w.fold():
+		case w.send(): // as long as something may land, time goes on, and nothing is to be sent for ever
 		case w.settle():
-		case w.send():
 		case w.marked:
 			if right := w.offered(); w.level != right && (right > 0 || w.level > 0) && !w.edited {
 				return 0, fmt.Sprintf("at rest at %d, %d is right", w.level, right)
@@ -467,7 +482,7 @@ func (w *world) state() string {
 				base = *r.action.Base
 			}
 			add(r.readNet, r.slipped, stock.Quantity(r.action.Kind), r.action.Value, base, r.sold, r.released, r.quantity, r.level)
-			flags(r.landed, r.applied, r.answered, r.unknown)
+			flags(r.landed, r.applied, r.answered, r.unknown, r.abandoned)
 		}
 	}
 	for _, f := range w.facts {

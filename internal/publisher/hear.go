@@ -144,7 +144,7 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 	}
 	if len(pending) > 0 { // settled, and read again, when none of them can land any more; a zero may overtake one
 		c.unknown[a.request.key] = pending
-		c.dissolve(a.request.key)
+		c.settleLater(a.request.key, "")
 	}
 }
 
@@ -166,9 +166,9 @@ func (c *channel) heardFailure(a answer, now stock.Instant) {
 		// Where another try is of no use, or only ever spoils the other rows of its batch: wait until none can land any more.
 		switch {
 		case c.settings.Keys == 0:
-			c.dissolve(key)
+			c.dissolve(key, "")
 		case again && failed.Class == Refused && !failed.WholeChannel, open.Tries >= batchTries && len(a.request.listings) > 1:
-			c.refused[key], c.retryAt[key] = failed.Reason, open.Deadline.Add(c.settings.Settle)
+			c.dissolve(key, failed.Reason)
 		}
 	} else {
 		c.forget(key)

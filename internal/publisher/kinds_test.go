@@ -36,7 +36,7 @@ func TestReadableChannel(t *testing.T) {
 			t.Errorf("row %+v compares, which the channel cannot", last.rows[0])
 		}
 		m.meetsWith(failOnce(meets{hang: true})) // applied, and never answered
-		b.offer("web", "A", 0, 0, 0)
+		b.offer("web", "A", 1, 0, 0)
 		pass(2 * time.Second)
 		sent := len(m.sets())
 		pass(20 * time.Second)
@@ -46,8 +46,8 @@ func TestReadableChannel(t *testing.T) {
 		pass(time.Minute) // deadline and settle time have passed: it is read
 		b.mark("web")
 		pass(10 * time.Second)
-		if m.level("A") != 0 || b.stage.Pending() != 0 {
-			t.Errorf("the level is %d with %d pending, want 0 and 0", m.level("A"), b.stage.Pending())
+		if m.level("A") != 1 || b.stage.Pending() != 0 {
+			t.Errorf("the level is %d with %d pending, want 1 and 0", m.level("A"), b.stage.Pending())
 		}
 		keys := map[string]bool{}
 		for _, c := range m.sets() {
@@ -105,6 +105,60 @@ func TestZeroOvertakesARowOfABatch(t *testing.T) {
 			if b.stage.Pending() != 0 {
 				t.Errorf("%d pending at rest", b.stage.Pending())
 			}
+		})
+	}
+}
+
+// Of a batch of unknown outcome one row is sold out, then another, and a third was sold out before: each is told at once, though the batch
+// is not sent again and takes minutes to settle.
+func TestSellOutsOfATornBatch(t *testing.T) {
+	for _, keys := range []time.Duration{24 * time.Hour, 0} {
+		t.Run(fmt.Sprint("keys last ", keys), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMarket(false, map[string]stock.Quantity{"A": 5, "B": 5, "C": 5, "D": 5, "X": 5})
+				m.traits.KeysLast, m.traits.Settle = keys, 10*time.Minute
+				b := settled(t, m, 5)
+				for _, sku := range []string{"B", "C", "D", "X"} {
+					b.offer("web", sku, 5, 0, 0)
+				}
+				for range 2 {
+					pass(time.Minute)
+					b.mark("web")
+				}
+				pass(time.Minute)
+				m.meetsWith(func(_ int, c call) meets { return meets{lost: len(c.rows) == 4} })
+				b.offer("web", "X", 4, 0, 0)
+				pass(time.Second)
+				for _, sku := range []string{"A", "B", "D"} {
+					b.offer("web", sku, 3, 0, 0)
+				}
+				pass(2500 * time.Millisecond) // X has left, the others wait for more
+				b.offer("web", "C", 0, 0, 0)
+				pass(4 * time.Second)
+				if sets := m.sets(); len(sets[len(sets)-1].rows) != 4 {
+					t.Fatalf("the last call is %+v, want one of four rows", sets[len(sets)-1])
+				}
+				b.offer("web", "A", 0, 0, 0)
+				pass(3 * time.Second) // it is given up, and the zeros go
+				b.offer("web", "B", 0, 0, 0)
+				pass(time.Second)
+				for sku, want := range map[string]stock.Quantity{"A": 0, "B": 0, "C": 0, "D": 5} {
+					if got := m.level(sku); got != want {
+						t.Errorf("the level of %s is %d a second after the last sell-out, want %d: %v", sku, got, want, b.said.about(sku))
+					}
+				}
+				pass(15 * time.Minute)
+				for range 3 {
+					b.mark("web")
+					pass(15 * time.Minute)
+				}
+				for sku, want := range map[string]stock.Quantity{"A": 0, "B": 0, "C": 0, "D": 3} {
+					if got := m.level(sku); got != want || b.stage.Pending() != 0 {
+						t.Errorf("the level of %s is %d with %d pending in the end, want %d at rest: %v", sku, got, b.stage.Pending(), want, b.said.about(sku))
+					}
+				}
+				checkSaid(t, b.said.list())
+			})
 		})
 	}
 }

@@ -366,7 +366,7 @@ func (o *owner) load(rows []ToldRow) error {
 		c.shipments.loaded()
 		for _, l := range c.listings { // a batch that a zero has left is not whole any more
 			if old := l.ledger.Old; old != nil && len(c.unknown[old.Key]) > 0 {
-				c.dissolve(old.Key)
+				c.dissolve(old.Key, "")
 			}
 		}
 		for _, batch := range c.unknown { // in the order in which the request had them

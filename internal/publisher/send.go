@@ -250,11 +250,13 @@ func (c *channel) compose(chosen []*listing, reading bool, now, deadline stock.I
 	slices.SortFunc(chosen, byKey)
 	r.key = "sw-" + strconv.Itoa(int(o.assignment.Partition().ID)) + "-" + strconv.FormatInt(int64(now), 36) + "-" +
 		strconv.FormatInt(o.sequence, 36) + "-" + strconv.Itoa(o.nextKey())
+	var torn []string // requests that a zero leaves
 	for _, l := range chosen {
 		action := l.decide(now)
 		reason := l.reason(action)
 		if at := l.ledger.Open; at != nil { // a zero overtakes it: its outcome does not matter any more
 			c.leave(at.Key, l)
+			torn = append(torn, at.Key)
 		}
 		l.Attempted = attempted{Item: l.Item, OfferedAt: l.OfferedAt, OccurredAt: l.OccurredAt}
 		if expected, ok := l.ledger.Expected(c.settings); ok {
@@ -267,6 +269,11 @@ func (c *channel) compose(chosen []*listing, reading bool, now, deadline stock.I
 		at := &o.said[len(o.said)-1]
 		at.AttemptedAt = now
 		r.rows = append(r.rows, l.row())
+	}
+	for _, key := range torn { // what was sold out by the same request goes by another
+		for _, l := range c.unknown[key] {
+			c.schedule(l, now)
+		}
 	}
 	return r
 }
@@ -301,7 +308,10 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 			continue
 		}
 		if !c.unknown[key][0].ledger.MayRetry(c.settings, deadline) {
-			c.dissolve(key)
+			c.dissolve(key, "")
+			for _, l := range c.unknown[key] {
+				c.schedule(l, now)
+			}
 			continue
 		}
 		keys = append(keys, key)
@@ -328,24 +338,33 @@ func (c *channel) replay(now, deadline stock.Instant) *request {
 }
 
 // leave takes a listing out of a request of unknown outcome that its zero overtakes. What is left of it is not what was sent, so it
-// is not sent again.
+// is not sent again: what is sold out in it goes by a request of its own.
 func (c *channel) leave(key string, l *listing) {
 	c.unknown[key] = slices.DeleteFunc(slices.Clone(c.unknown[key]), func(o *listing) bool { return o == l })
 	if len(c.unknown[key]) == 0 {
 		c.forget(key)
 		return
 	}
-	c.dissolve(key)
+	c.dissolve(key, "")
 }
 
-// dissolve ends the tries of a request of unknown outcome: its rows are settled when none can land any more. Nobody is blamed.
-func (c *channel) dissolve(key string) {
+// dissolve ends the tries of a request of unknown outcome, as settleLater does, and lets what is sold out in it be told anew.
+func (c *channel) dissolve(key, reason string) {
+	c.settleLater(key, reason)
+	for _, l := range c.unknown[key] {
+		l.ledger.Open.Abandoned = true
+	}
+}
+
+// settleLater lets the rows of a request of unknown outcome be settled when no try of it can land any more. The reason blames a row; "":
+// none.
+func (c *channel) settleLater(key, reason string) {
 	at := stock.Instant(0)
 	for _, l := range c.unknown[key] {
 		at = max(at, l.ledger.Open.Deadline.Add(c.settings.Settle))
 	}
 	if _, ok := c.refused[key]; !ok {
-		c.refused[key], c.retryAt[key] = "", at
+		c.refused[key], c.retryAt[key] = reason, at
 	}
 }
 
