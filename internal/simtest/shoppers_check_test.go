@@ -174,7 +174,7 @@ func (d *day) checkListing(front *front, n int, offers offered, own []ownChange,
 			}
 			f.over[front.access]++
 			f.units[front.access] += over
-			d.checkListed(a, &c, offers.all[at], own, shown)
+			d.checkListed(front, a, &c, offers.all[at], own, shown)
 			// What no rule can avoid there.
 			unavoidable := edited
 			switch front.access {
@@ -193,7 +193,7 @@ func (d *day) checkListing(front *front, n int, offers offered, own []ownChange,
 
 // checkListed holds a level that was too high against what the audit shows of it: that it was, from the reply on and by as much,
 // unless enough has come by then, or that nobody knows what came of it.
-func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offer, own []ownChange, shown []stretch) {
+func (d *day) checkListed(front *front, a *attempt, c *channelsim.Change, offers []record.Offer, own []ownChange, shown []stretch) {
 	sent, last := &a.said[0], &a.said[len(a.said)-1]
 	if last.State != record.Acknowledged {
 		return
@@ -208,11 +208,14 @@ func (d *day) checkListed(a *attempt, c *channelsim.Change, offers []record.Offe
 	if over <= 0 {
 		return
 	}
-	// What happened while the request was under way may have come before the set as well as after it; some channels tell it to the
-	// second.
+	// What happened while the request was under way may have come before the set as well as after it. Shopify tells it to the second.
+	left := sent.AttemptedAt
+	if front.shopify != nil {
+		left = stock.InstantOf(left.Time().Truncate(time.Second))
+	}
 	var sold, back stock.Quantity
 	for _, o := range own {
-		if o.at >= stock.InstantOf(sent.AttemptedAt.Time().Truncate(time.Second)) && o.at < last.RepliedAt {
+		if o.at >= left && o.at < last.RepliedAt {
 			sold, back = sold+max(0, o.units), back+max(0, -o.units)
 		}
 	}
