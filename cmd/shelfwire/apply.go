@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +16,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/catalogue"
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/document"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
@@ -166,6 +170,12 @@ func (a *applier) send(ctx context.Context, changes [][]catalogue.Change) error 
 				return fmt.Errorf("after %d events: %w", s.sent, err)
 			}
 		}
+		for _, channel := range renamed(changes[i]) {
+			line = codec.AppendEventJSON(line[:0], &record.Event{Refresh: &record.Refresh{Pool: a.pools[i].ID, Channel: channel}})
+			if err := s.add(ctx, a.pools[i].ID, line); err != nil {
+				return fmt.Errorf("after %d events: %w", s.sent, err)
+			}
+		}
 	}
 	err = s.flush(ctx)
 	s.progress.clear()
@@ -174,6 +184,18 @@ func (a *applier) send(ctx context.Context, changes [][]catalogue.Change) error 
 	}
 	fmt.Fprintf(a.sh.Stderr, "%d events sent to %s\n", s.sent, stream.Catalogue)
 	return nil
+}
+
+// renamed returns the channels whose listings get other ids, in order. An id alone changes no offer, so they are to be said again.
+func renamed(changes []catalogue.Change) []string {
+	channels := map[string]bool{}
+	for i := range changes {
+		c := &changes[i]
+		if c.Event.Listing != nil && slices.ContainsFunc(c.Fields, func(f catalogue.FieldChange) bool { return strings.HasPrefix(f.Field, "channel_ids") }) {
+			channels[c.Event.Listing.Channel] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(channels))
 }
 
 // The pause between two looks at what is in force begins with the first and doubles up to the last.

@@ -149,6 +149,22 @@ func TestAShopifyShop(t *testing.T) {
 	must(t, env, "", "failed", "retry", "acme/ca", "HAT")
 	eventually(t, "the hat is told", func() bool { ordersIn(); return simLevel(t, sim, draft) == 4 })
 	must(t, env, "", "push", "acme/ca", "SHIRT")
+
+	// A listing without the shop's id gets it by its SKU, and another one by the file: each is told without waiting for a movement.
+	socks := [...]string{"gid://shopify/InventoryItem/3", "gid://shopify/InventoryItem/4"}
+	put(socks[0], "SOCK", 0, "ACTIVE")
+	put(socks[1], "SOCK-2", 0, "ACTIVE")
+	must(t, env, strings.ReplaceAll(`{"listing":{"pool":"acme","channel":"ca","sku":"SOCK","opted_in":true}}
+{"movement":{"pool":"acme","outlet":"MTL","sku":"SOCK","kind":"receipt","quantity":7,"occurred_at":"NOW","event_id":"e3"}}`, "NOW", now), "send")
+	eventually(t, "the sock is put aside", func() bool {
+		return strings.Contains(must(t, env, "", "failed", "list", "acme"), "no channel_ids.inventory_item_id")
+	})
+	if stdout, stderr, status := cli(t, env, "", "match", "acme/ca", "--apply"); status != 1 || !strings.Contains(stdout, "1 listing given the channel's id\n") {
+		t.Errorf("match --apply: status %d, %s%s", status, stdout, stderr) // SOCK-2 has no listing
+	}
+	eventually(t, "the sock is told", func() bool { ordersIn(); return simLevel(t, sim, socks[0]) == 7 })
+	must(t, env, "", "apply", write(t, "sock.yaml", "pool: acme\nlistings: {ca: {SOCK: {channel_ids: {inventory_item_id: \""+socks[1]+"\"}}}}\n"))
+	eventually(t, "the other sock is told", func() bool { ordersIn(); return simLevel(t, sim, socks[1]) == 7 })
 	must(t, env, "", "verify")
 
 	for _, args := range [][]string{{"sync", "acme/nowhere", "--wait", "200ms"}, {"push", "acme/ca", "COAT"}} {

@@ -92,7 +92,7 @@ func match(ctx context.Context, sh *app.Shell, inst *app.Installation, pool, cha
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(sh.Stdout, "%d listings name their item", counts[catalogue.Named])
+	fmt.Fprintf(sh.Stdout, "%s fit", howMany(int64(counts[catalogue.Named]), "listing"))
 	left := 0
 	for _, kind := range []catalogue.MatchKind{
 		catalogue.Found, catalogue.NotEligible, catalogue.Duplicate, catalogue.Another, catalogue.Unmatched, catalogue.Unlisted,
@@ -104,7 +104,7 @@ func match(ctx context.Context, sh *app.Shell, inst *app.Installation, pool, cha
 	}
 	fmt.Fprintln(sh.Stdout)
 	if send && counts[catalogue.Found] > 0 {
-		if err := sendFound(ctx, sh, inst, pool, matched); err != nil {
+		if err := sendFound(ctx, sh, inst, pool, channel, matched); err != nil {
 			return err
 		}
 		left -= counts[catalogue.Found]
@@ -115,8 +115,16 @@ func match(ctx context.Context, sh *app.Shell, inst *app.Installation, pool, cha
 	return nil
 }
 
-// sendFound sends the listings that were found with the ids that they lack.
-func sendFound(ctx context.Context, sh *app.Shell, inst *app.Installation, pool string, matched app.Matched) error {
+func howMany(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// sendFound sends the listings that were found with the ids that they lack, and lets their offers be said again with them: an id alone
+// changes no offer.
+func sendFound(ctx context.Context, sh *app.Shell, inst *app.Installation, pool, channel string, matched app.Matched) error {
 	s, err := openSender(ctx, sh, inst, stream.Catalogue)
 	if err != nil {
 		return err
@@ -137,11 +145,15 @@ func sendFound(ctx context.Context, sh *app.Shell, inst *app.Installation, pool 
 			return fmt.Errorf("after %d events: %w", s.sent, err)
 		}
 	}
-	err = s.flush(ctx)
+	given := int64(len(s.batch)) + s.sent
+	err = s.add(ctx, pool, codec.AppendEventJSON(line[:0], &record.Event{Refresh: &record.Refresh{Pool: pool, Channel: channel}}))
+	if err == nil {
+		err = s.flush(ctx)
+	}
 	s.progress.clear()
 	if err != nil {
 		return fmt.Errorf("after %d events: %w", s.sent, err)
 	}
-	fmt.Fprintf(sh.Stdout, "%d listings were given their id\n", s.sent)
+	fmt.Fprintf(sh.Stdout, "%s given the channel's id\n", howMany(given, "listing"))
 	return inst.Fold(ctx)
 }

@@ -355,11 +355,15 @@ const silentAfter = 10 * time.Minute
 // listen logs that nothing is heard any more of the channel's orders, and that it is again.
 func (c *channel) listen(now stock.Instant) {
 	until := c.feed.Marked
-	if silent := until != 0 && now > until.Add(silentAfter) && c.why() == ""; silent != c.feed.silent {
+	if c.feed.heard == 0 {
+		c.feed.heard = now
+	}
+	// Who begins, or catches up with orders of long ago, is behind and not silent.
+	if silent := until != 0 && now > max(until, c.feed.heard).Add(silentAfter) && c.why() == ""; silent != c.feed.silent {
 		if c.feed.silent = silent; silent {
-			c.owner.stage.deps.Logger.Warn("nothing is heard of the channel's orders, what it sells since is not known", "channel", c.key, "since", until)
+			c.owner.stage.deps.Logger.Warn("nothing is heard of the channel's orders, what it sells since is not known", "channel", c.key, "since", until.String())
 		} else {
-			c.owner.stage.deps.Logger.Info("the channel's orders are heard again", "channel", c.key, "until", until)
+			c.owner.stage.deps.Logger.Info("the channel's orders are heard again", "channel", c.key, "until", until.String())
 		}
 	}
 }

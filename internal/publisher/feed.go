@@ -28,6 +28,7 @@ type feed struct {
 	next   stock.Instant // when the next begins
 	paused stock.Instant // no page is asked for until then
 	lapsed stock.Instant // when grace was last looked at
+	heard  stock.Instant // when the newest mark came, or this owner began
 	silent bool          // nothing is heard of the orders, and that was logged
 	// told and before are the orders of this poll and of the last one, by what they said: windows overlap, and what was written once
 	// is not written again.

@@ -43,7 +43,10 @@ func (o *owner) hear(ctx context.Context, a answer) error {
 	default:
 		c.heardReply(a, now)
 	}
-	for _, l := range a.request.listings {
+	for i, l := range a.request.listings {
+		if a.request.item(i) != l.Item { // the listing names another by now
+			l.ledger.Forget()
+		}
 		o.touch(l)
 		c.schedule(l, now)
 	}

@@ -66,7 +66,11 @@ func (l *listing) offer(f *record.Offer, now stock.Instant) {
 }
 
 func (l *listing) set(f *record.Offer) {
+	before := l.Item
 	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: cmp.Or(f.ChannelIDs["item"], f.ChannelIDs["inventory_item_id"])}
+	if before != (Item{}) && before != l.Item { // what is known is another item's level
+		l.ledger.Forget()
+	}
 	l.OfferedAt, l.OccurredAt = f.ChangedAt, f.Times.Occurred
 	l.ledger.Floor = f.Inputs.Floor
 	l.release()

@@ -232,7 +232,7 @@ func (o *owner) offer(f *record.Offer, now stock.Instant) {
 func (o *owner) mark(m *record.ChannelMark, now stock.Instant) {
 	c := o.channel(m.Pool, m.Channel, m.Account)
 	if m.OrdersUntil > c.feed.Marked {
-		c.feed.Marked, c.feed.dirty = m.OrdersUntil, true
+		c.feed.Marked, c.feed.heard, c.feed.dirty = m.OrdersUntil, now, true
 	}
 	c.mark(m.OrdersUntil, now)
 }

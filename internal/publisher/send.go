@@ -32,6 +32,14 @@ type request struct {
 	startedAt stock.Instant
 }
 
+// item returns which item the request asks about, or sets, for its i-th listing.
+func (r *request) item(i int) Item {
+	if r.items != nil {
+		return r.items[i]
+	}
+	return r.rows[i].Item
+}
+
 // An answer is what came of a request.
 type answer struct {
 	request *request
