@@ -220,17 +220,13 @@ func printDone(w io.Writer, c *record.Command, done record.CommandDone, said []r
 	var err error
 	switch c.Kind {
 	case record.CommandOrders:
-		_, err = fmt.Fprintf(w, "%d orders read\n", done.Count)
+		_, err = fmt.Fprintf(w, "%s read\n", howMany(done.Count, "order"))
 	case record.CommandFetch:
 		_, err = fmt.Fprintf(w, "order %s read\n", c.OrderID)
 	case record.CommandSync:
-		_, err = fmt.Fprintf(w, "%d listings read, %d drifted, %d put aside\n", done.Count, done.Drifted, done.Failed)
+		_, err = fmt.Fprintf(w, "%s read, %d drifted, %d put aside\n", howMany(done.Count, "listing"), done.Drifted, done.Failed)
 	default:
-		what := "listings"
-		if c.Kind == record.CommandRetry && c.SKU == "" {
-			what = "listings and despatches"
-		}
-		_, err = fmt.Fprintf(w, "%d %s told, %d put aside\n", done.Count, what, done.Failed)
+		_, err = fmt.Fprintf(w, "%d told, %d put aside\n", max(0, done.Count-done.Failed), done.Failed)
 	}
 	return err
 }

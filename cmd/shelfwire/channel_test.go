@@ -116,7 +116,7 @@ func TestAShopifyShop(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := bought.Order[strings.LastIndexByte(bought.Order, '/')+1:]
-	if got := must(t, env, "", "orders", "sync", "acme/ca"); !strings.Contains(got, "orders read") {
+	if got := must(t, env, "", "orders", "sync", "acme/ca"); !strings.Contains(got, "1 order read") {
 		t.Errorf("orders sync = %s", got)
 	}
 	eventually(t, "the order is known", func() bool {

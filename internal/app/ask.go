@@ -16,7 +16,8 @@ import (
 )
 
 // ErrUnanswered says that no owner answered a command in time.
-var ErrUnanswered = errors.New("nobody answered: is a publisher running, and the channel declared? What was asked may still be done")
+var ErrUnanswered = errors.New("nobody answered in time: is a publisher running, and the channel declared? " +
+	"Where the outcome of a request is unknown, it is waited for, at some channels for minutes (--wait). What was asked may still be done")
 
 // Ask gives a command to the owner of its channel, waits until it is done, and returns what the owner says and the communications
 // that it led to. It sets ID and IssuedAt. Everybody who may own the channel is told: only its owner knows its account.

@@ -296,14 +296,14 @@ func (o *owner) nextKey() int {
 func (l *listing) reason(a dispatch.Action) string {
 	expected, ok := l.ledger.Expected(l.channel.settings)
 	switch {
+	case ok && a.Value == expected:
+		return "confirm"
 	case a.Value == 0:
 		return "sell_out"
 	case !ok:
 		return "level_unknown"
 	case a.Value < expected:
 		return "decrease"
-	case a.Value == expected:
-		return "confirm"
 	}
 	return "raise"
 }
