@@ -38,8 +38,8 @@ type channel struct {
 	watched   map[*listing]struct{}         // those that a mark may change
 	waiting   *dispatch.Timetable[*listing] // due, but not yet ready to be sent
 	queue     [lanes][]*listing             // ready to be sent
-	leaves    stock.Instant                 // when what stands in the lanes to be set leaves at the latest; 0: nothing stands there
-	left      stock.Instant                 // when a request that sets last left, without the bulk
+	leaves    stock.Instant                 // when the decreases and raises that stand in their lanes leave at the latest; 0: none do
+	left      stock.Instant                 // when some last left
 	unknown   map[string][]*listing         // requests of unknown outcome, by idempotency key
 	retryAt   map[string]stock.Instant      // when they are to be sent again
 	refused   map[string]string             // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
@@ -183,22 +183,26 @@ func (c *channel) schedule(l *listing, now stock.Instant) {
 	l.lane = lane + 1
 	l.ready.Clear()
 	c.queue[lane] = append(c.queue[lane], l)
-	if lane != laneRead {
+	if lane == laneDecrease || lane == laneRaise {
 		if by := c.leavesBy(l, lane, now); c.leaves == 0 || by < c.leaves {
 			c.leaves = by
 		}
 	}
 }
 
-// leavesBy returns when a listing that enters a lane at now leaves at the latest. What presses, or was sent before and came back, goes at
-// once. The others have the rest of a quiet time since the last request for others to join them: so a channel of many changes is called
-// once in that time, and one of few at once.
+// leavesBy returns when a listing that enters a lane at now leaves at the latest. What presses goes at once, and what was read for it. The
+// others have the rest of a quiet time since the last request for more to join them: so a channel of many changes is called once in that
+// time, and one of few at once.
 func (c *channel) leavesBy(l *listing, lane int, now stock.Instant) stock.Instant {
-	if l.first == 0 || l.presses(lane) {
+	if l.presses(lane) || c.settings.Access == dispatch.Readable {
 		return now
 	}
 	publish := &c.state.Channel.Publish
-	return min(max(now, c.left.Add(publish.Quiet)), l.first.Add(publish.LongestWait))
+	by := max(now, c.left.Add(publish.Quiet))
+	if l.first != 0 {
+		by = min(by, l.first.Add(publish.LongestWait))
+	}
+	return by
 }
 
 // presses reports whether a listing that goes by the lane is debounced by nothing: it is sold out, or nearly.
@@ -206,16 +210,18 @@ func (l *listing) presses(lane int) bool {
 	return lane == laneSellOut || l.ledger.Quantity <= l.channel.state.Channel.Publish.LowMark
 }
 
-// departs reports whether what stands in the lanes to be set is to leave: its time has come, or it fills a request.
+// departs reports whether something that stands in the lanes to be set is to leave: it is sold out, its time has come, or it fills a
+// request.
 func (c *channel) departs(now stock.Instant) bool {
-	if c.leaves == 0 {
-		return false
+	if c.queued(c.queue[:laneDecrease]) {
+		return true
 	}
-	if !c.queued(c.queue[:laneRead]) {
+	others := c.queue[laneDecrease:laneRead]
+	if !c.enough(1, others, laneDecrease) {
 		c.leaves = 0 // all of it has left its lane
 		return false
 	}
-	return c.leaves <= now || c.enough(c.traits.BatchRows, c.queue[:laneRead], laneSellOut)
+	return c.leaves <= now || c.enough(c.traits.BatchRows, others, laneDecrease)
 }
 
 // count keeps the number of listings that are not at rest.
@@ -271,7 +277,8 @@ func (c *channel) ripen(now stock.Instant) stock.Instant {
 // read. Where only what protects a customer may go, others fill up its batch and make none of their own.
 func (c *channel) next(first, n int, urgent bool, now stock.Instant) (chosen []*listing, reading bool) {
 	for lane := first; lane < lanes; lane++ {
-		if lane == laneRead && len(chosen) > 0 || lane > laneDecrease && urgent && len(chosen) == 0 {
+		if lane == laneRead && len(chosen) > 0 || lane > laneDecrease && urgent && len(chosen) == 0 ||
+			lane == laneDecrease && len(chosen) > 0 && c.traits.StaleSpoils {
 			break
 		}
 		queue := c.queue[lane]
@@ -291,11 +298,17 @@ func (c *channel) next(first, n int, urgent bool, now stock.Instant) (chosen []*
 				continue
 			}
 			chosen, reading = append(chosen, l), lane == laneRead
+			if lane == laneDecrease || lane == laneRaise {
+				c.left = now
+			}
 			if l.most > 0 && !reading {
 				n = min(n, l.most)
 			}
 		}
 		c.queue[lane] = slices.Delete(queue, 0, i)
+	}
+	if !c.enough(1, c.queue[laneDecrease:laneRead], laneDecrease) {
+		c.leaves = 0
 	}
 	return chosen, reading
 }

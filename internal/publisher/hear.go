@@ -64,8 +64,15 @@ func (c *channel) heardLevels(a answer, now stock.Instant) {
 		o.stage.metrics.outcome(c, "read", failed.Class)
 		return
 	}
-	c.succeed(kindRead, now, a.reading.Allowance)
+	if failed := a.reading.Failed; failed != nil {
+		c.fail(kindRead, now, failed)
+	} else {
+		c.succeed(kindRead, now, a.reading.Allowance)
+	}
 	for i, l := range a.request.listings {
+		if a.reading.Levels[i].Unread {
+			continue
+		}
 		level := a.reading.Levels[i].Quantity
 		if level == nil {
 			c.unsellable(l, a.reading.Levels[i].Reason, now)

@@ -67,6 +67,9 @@ type ToldRow struct {
 type Traits struct {
 	Access    dispatch.Access
 	BatchRows int // rows of one request, ≥ 1
+	ReadRows  int // items of one Read; 0: as many as BatchRows
+	// StaleSpoils says that one stale row has its whole request turned away, so what is sold out goes without others.
+	StaleSpoils bool
 	// KeysLast is how long the channel remembers an idempotency key; 0: it knows none, and no request is sent to it twice.
 	KeysLast time.Duration
 	// ReadLag is how much older than a read's start the level may be that it tells.
@@ -117,13 +120,16 @@ type Allowance struct {
 type Reading struct {
 	Levels    []Level
 	Allowance *Allowance // nil: it did not say
+	// Failed is why it was broken off, where some levels had been read by then; nil: it was not.
+	Failed *RequestError
 }
 
 // A Level is one level. Where Quantity is nil, it is none to be set, and Reason says why: the channel does not know the item, or
-// would not sell it.
+// would not sell it. Unread: it was broken off before.
 type Level struct {
 	Quantity *stock.Quantity
 	Reason   string
+	Unread   bool
 }
 
 // An OrderSource is a connector that tells its channel's orders as well.

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -132,7 +133,7 @@ func (c *channel) ready(urgent bool, now stock.Instant, earlier func(stock.Insta
 	case urgent && sets && c.queued(c.queue[:laneDecrease+1]), !urgent && (sets || c.reads()):
 		return true
 	case !sets:
-		earlier(c.leaves)
+		earlier(c.leaves) // where it is 0, nothing is waited for
 	}
 	for _, at := range c.retryAt {
 		if at > now {
@@ -197,20 +198,17 @@ func (c *channel) begin(urgent bool, now stock.Instant) *request {
 		}
 	}
 	c.replayed = false
-	first := laneSellOut
-	if !c.departs(now) {
-		first = laneRead
+	var chosen []*listing
+	reading := false
+	if c.departs(now) {
+		chosen, reading = c.next(laneSellOut, max(1, c.traits.BatchRows), urgent, now)
+	} else {
+		chosen, reading = c.next(laneRead, max(1, cmp.Or(c.traits.ReadRows, c.traits.BatchRows)), urgent, now)
 	}
-	chosen, reading := c.next(first, max(1, c.traits.BatchRows), urgent, now)
 	if len(chosen) == 0 {
 		return nil
 	}
 	c.busy++
-	if !reading {
-		if c.left = now; !c.queued(c.queue[:laneRead]) {
-			c.leaves = 0
-		}
-	}
 	return c.compose(chosen, reading, now, deadline)
 }
 

@@ -2,6 +2,7 @@ package shopify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -182,14 +183,25 @@ func (c *Connector) Read(ctx context.Context, items []publisher.Item) (publisher
 	slices.Sort(locations)
 	ids, locations = slices.Compact(ids), slices.Compact(locations)
 	found := map[string]*node{}
+	read := 0 // of ids
 	for chunk := range slices.Chunk(ids, max(1, maxPoints/levelPoints(len(locations)))) {
-		var err error
-		if reading.Allowance, err = c.readChunk(ctx, chunk, locations, found); err != nil {
+		allowance, err := c.readChunk(ctx, chunk, locations, found)
+		if err != nil {
+			// What was read is kept: who begins from the first again each time may never come to the last.
+			if failed, ok := errors.AsType[*publisher.RequestError](err); ok && read > 0 {
+				reading.Failed = failed
+				break
+			}
 			return publisher.Reading{}, err
 		}
+		read, reading.Allowance = read+len(chunk), allowance
 	}
 	for i, item := range items {
-		if reading.Levels[i].Reason == "" {
+		switch at, _ := slices.BinarySearch(ids, gid("InventoryItem", item.ChannelItem)); {
+		case reading.Levels[i].Reason != "":
+		case at >= read:
+			reading.Levels[i].Unread = true
+		default:
 			at, _ := slices.BinarySearch(locations, gid("Location", item.Location))
 			reading.Levels[i] = sellable(found[gid("InventoryItem", item.ChannelItem)], alias(at))
 		}

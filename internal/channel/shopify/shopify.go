@@ -66,7 +66,7 @@ const maxRows = 250
 // Traits implements [publisher.Connector]. The rate is that of the smallest plan; the shop's own figures replace it.
 func (c *Connector) Traits() publisher.Traits {
 	return publisher.Traits{
-		Access: dispatch.Comparing, BatchRows: maxRows, KeysLast: keysLast, RequestsPerSecond: 2, Burst: 4, Timeout: c.timeout,
+		Access: dispatch.Comparing, BatchRows: maxRows, ReadRows: maxPoints / levelPoints(1), StaleSpoils: true, KeysLast: keysLast, RequestsPerSecond: 2, Burst: 4, Timeout: c.timeout,
 	}
 }
 
