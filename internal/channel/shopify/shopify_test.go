@@ -185,6 +185,33 @@ func TestThrottledByPoints(t *testing.T) {
 }
 
 // Tokens are asked for with the application's credentials, kept, and asked for again when they end or are turned away.
+// A reading of more than the bucket holds ends in its midst: what was read is kept, and the rest is said to be unread.
+func TestAReadingThatBreaksOff(t *testing.T) {
+	sim, c, _ := start(t, simulated.Options{Maximum: 1000, Restore: 1})
+	items := make([]publisher.Item, 250)
+	for i := range items {
+		items[i] = item(i)
+		sim.Put(place(items[i]), active(items[i].SKU), stock.Quantity(i+1))
+	}
+	reading, err := c.Read(t.Context(), items)
+	if err != nil || reading.Failed == nil || reading.Failed.Class != publisher.Throttled {
+		t.Fatalf("Read() = %+v, %v, want one that was throttled", reading.Failed, err)
+	}
+	read := 0
+	for i, l := range reading.Levels {
+		switch {
+		case l.Unread:
+		case l.Quantity == nil || *l.Quantity != stock.Quantity(i+1):
+			t.Errorf("level %d is %+v, want %d", i, l, i+1)
+		default:
+			read++
+		}
+	}
+	if want := c.Traits().ReadRows; read != want {
+		t.Errorf("%d levels were read, want %d", read, want)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	sim := simulated.New("s", "", 1, channelsim.Faults{}, simulated.Options{ClientID: "app", Secret: secret, TokenFor: 2 * time.Hour})
 	server := httptest.NewServer(sim)
