@@ -41,6 +41,10 @@ func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error
 	if why := Refused(&e.Event); why != "" || e.Event.Kind() == 0 {
 		return fmt.Errorf("version %d: %s: %w", v, why, ErrUnknownRuleset)
 	}
+	if c.run == 0 {
+		s.runs++
+		c.run = s.runs
+	}
 	c.ordinal = 0
 	fresh, err := p.pass(&e.Origin, c)
 	if err != nil || !fresh {

@@ -22,6 +22,8 @@ type Changes struct {
 	// Entries counts the entries that were folded, Resent those that an origin sent again and that changed nothing.
 	Entries, Resent int
 
+	// run numbers the runs of the state, so that no row need be told that a run is over; 0: none has begun.
+	run        uint64
 	skus       []skuChange
 	counts     []countChange
 	orders     []orderChange
@@ -32,7 +34,6 @@ type Changes struct {
 	pools      []poolChange
 	offers     []record.Offer // slots; offered counts those in use
 	offered    int
-	offerSlots []*offerSlot
 	channels   []record.OfferRecord
 	marks      []record.ChannelMark
 	shipments  []record.ShipmentNotice
@@ -97,18 +98,8 @@ type poolChange struct {
 	id   string
 }
 
-// An offerSlot leads from an offer of the run back to the state that points at it.
-type offerSlot struct {
-	sku      *sku
-	channel  string
-	location string
-}
-
 // Reset empties c and keeps its memory. The state's rows forget that they were changed.
 func (c *Changes) Reset() {
-	for _, x := range c.skus {
-		x.sku.changed, x.sku.slot = 0, 0
-	}
 	for _, x := range c.orders {
 		x.order.changed, x.order.due = false, false
 	}
@@ -121,9 +112,6 @@ func (c *Changes) Reset() {
 	for _, x := range c.sources {
 		x.mark.dirty = false
 	}
-	for _, x := range c.offerSlots[:c.offered] {
-		x.sku.listing(x.channel).offer(x.location).slot = 0
-	}
 	for _, p := range c.clocks {
 		p.clockDirty = false
 	}
@@ -135,7 +123,7 @@ func (c *Changes) Reset() {
 	}
 	*c = Changes{
 		skus: c.skus[:0], counts: c.counts[:0], orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
-		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
+		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
 		swept: c.swept[:0], dues: c.dues[:0],
@@ -168,7 +156,8 @@ func (c *Changes) flag(v stock.Version, pool, class, field, reason string) {
 
 // row notes that a row of the SKU changed.
 func (c *Changes) row(p *pool, s *sku, row skuRows) {
-	if s.changed == 0 {
+	if s.run != c.run {
+		s.run, s.changed, s.slot = c.run, 0, 0
 		c.skus = append(c.skus, skuChange{p, s})
 	}
 	s.changed |= row
@@ -213,18 +202,16 @@ func (c *Changes) order(p *pool, o *order) {
 	}
 }
 
-// offer returns the slot of the run in which the listing's newest offer is to be written.
-func (c *Changes) offer(s *sku, channel string, o *offerState) *record.Offer {
-	if o.slot == 0 {
+// offer returns the run's record of an offer, to be filled: the one it has had since the run began, if any.
+func (c *Changes) offer(o *offerState) *record.Offer {
+	if o.run != c.run {
 		if c.offered == len(c.offers) {
 			c.offers = append(c.offers, record.Offer{})
-			c.offerSlots = append(c.offerSlots, &offerSlot{})
 		}
-		*c.offerSlots[c.offered] = offerSlot{s, channel, o.location}
+		o.run, o.slot = c.run, int32(c.offered)
 		c.offered++
-		o.slot = c.offered
 	}
-	return &c.offers[o.slot-1]
+	return &c.offers[o.slot]
 }
 
 // EachAvailability calls f with the present counts of every SKU that changed, in the order of their first change. a is valid

@@ -77,7 +77,7 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *record.Offer {
 	o.version, o.quantity, o.stopped = a.version, quantity, stopped
 	a.changes.row(a.pool, s, listingsRow)
-	rec := a.changes.offer(s, l.channel, o)
+	rec := a.changes.offer(o)
 	*rec = record.Offer{
 		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.location,
 		Version: a.version, ChangedAt: a.pool.clock, Quantity: quantity, Sold: o.sold, Released: o.released, Reason: reason,

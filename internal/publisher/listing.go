@@ -66,7 +66,7 @@ func (l *listing) offer(f *record.Offer, now stock.Instant) {
 }
 
 func (l *listing) set(f *record.Offer) {
-	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: cmp.Or(f.ChannelIDs["item"], f.ChannelIDs["inventory_item_id"])}
+	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: cmp.Or(f.ChannelIDs.Get("item"), f.ChannelIDs.Get("inventory_item_id"))}
 	l.OfferedAt, l.OccurredAt = f.ChangedAt, f.Times.Occurred
 	l.ledger.Floor = f.Inputs.Floor
 	l.release()

@@ -151,7 +151,7 @@ func (b *bench) tell(l *retail) {
 	l.offered = max(0, l.supply-l.folded+l.released)
 	o := b.anOffer(l.channel, l.sku, l.offered, l.folded, l.released)
 	if o.Offer.Location = l.place.Location; l.place.Location != "" {
-		o.Offer.ChannelIDs = map[string]string{"inventory_item_id": l.place.Item}
+		o.Offer.ChannelIDs = record.Dict{{Key: "inventory_item_id", Value: l.place.Item}}
 	}
 	b.offers.append(o)
 }
