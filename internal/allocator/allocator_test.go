@@ -147,9 +147,10 @@ func (r *rig) rows() map[engine.RowKey][]byte {
 
 func TestFoldIsExact(t *testing.T) {
 	for seed := range uint64(8) {
+		all := entries(seed, 400)
+		oracle := newOracle(t, partition, all)
 		for _, batch := range []int{1, 7, 1000} {
 			t.Run(fmt.Sprintf("seed %d, %d entries a read", seed, batch), func(t *testing.T) {
-				all := entries(seed, 400)
 				r := newRig(t, batch)
 				r.journal.append(all...)
 				a, stop := r.worker(nil)
@@ -157,7 +158,7 @@ func TestFoldIsExact(t *testing.T) {
 				if err := stop(); err != nil {
 					t.Errorf("Work() = %v, want nil after its context has ended", err)
 				}
-				newOracle(t, partition, all).check(t, r.topics.all(), r.rows())
+				oracle.check(t, r.topics.all(), r.rows())
 			})
 		}
 	}
