@@ -38,8 +38,12 @@ build: ## Build every command into bin/
 test: ## Unit tests and 50 seeds of the simulation; no network, with the race detector where a C compiler is found
 	@$(if $(RACE),:,echo 'test: no C compiler found, so without the race detector')
 	@echo 'go test $(RACE) ./... without what is pure'
-	@go test $(RACE) $(filter-out $(PURE),$(shell go list ./...))
+	@GORACE=atexit_sleep_ms=0 go test -p $(ABREAST) $(RACE) $(filter-out $(PURE),$(shell go list ./...))
 	go test $(SIMULATION) $(PURE)
+
+# Packages tested at a time: one more than there are processors, since some wait for most of their time. The detector would have each
+# of them wait another second at its end.
+ABREAST = $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 
 # The packages that internal/arch_test.go lists as pure, and sees to it that they start no goroutine: the race detector can find nothing
 # in their tests, which it makes several times as long.
