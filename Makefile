@@ -53,6 +53,10 @@ PURE = $(addprefix $(shell go list -m)/internal/,$(shell sed -nE 's/^\t"(.+)": *
 # detector the 50 seeds of `make test` would take a minute and a half; what it looks for, the stages' own tests meet.
 SIMULATION := -tags synctests -timeout 60m ./internal/simulation
 
+.PHONY: test-exhaustive
+test-exhaustive: ## The allocation beside brute force for every stock and order up to 3 outlets, lines and units, of which `make test` tries one in 97
+	EXHAUSTIVE=1 go test -count=1 -run '^TestExhaustive$$' -timeout 60m ./internal/allocation
+
 .PHONY: test-sim
 test-sim: ## Seeded runs of the stages and of a group's members under faults: SEEDS (500) of each; SEEDS=1 FROM=n is run n again
 	SEEDS=$(SEEDS) go test -count=1 $(SIMULATION)
