@@ -155,7 +155,5 @@ func (a *applying) mark(m *record.Mark) {
 		a.reject(classRefused, "channel", fmt.Sprintf("channel %q is not declared", m.Channel))
 		return
 	}
-	a.changes.marks = append(a.changes.marks, record.ChannelMark{
-		Pool: m.Pool, Channel: m.Channel, Account: ch.account, OrdersUntil: m.OrdersUntil, Version: a.version,
-	})
+	a.changes.mark(record.ChannelMark{Pool: m.Pool, Channel: m.Channel, Account: ch.account, OrdersUntil: m.OrdersUntil, Version: a.version})
 }

@@ -36,6 +36,9 @@ func (a *applying) channel(def *record.Channel) {
 
 // channelState keeps the newest state of each channel of the run.
 func (c *Changes) channelState(st record.ChannelState) {
+	if c.RowsOnly {
+		return
+	}
 	for i := range c.channels {
 		if old := c.channels[i].ChannelState; old.Channel.Pool == st.Channel.Pool && old.Channel.Channel == st.Channel.Channel {
 			c.channels[i].ChannelState = &st

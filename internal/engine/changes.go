@@ -22,6 +22,9 @@ type Changes struct {
 	// Entries counts the entries that were folded, Resent those that an origin sent again and that changed nothing.
 	Entries, Resent int
 
+	// RowsOnly leaves all outputs out: whoever wants nothing but rows is spared the work. It is set between two runs.
+	RowsOnly bool
+
 	// run numbers the runs of the state, so that no row need be told that a run is over; 0: none has begun.
 	run        uint64
 	skus       []skuChange
@@ -98,7 +101,7 @@ type poolChange struct {
 	id   string
 }
 
-// Reset empties c and keeps its memory. The state's rows forget that they were changed.
+// Reset empties c and keeps its memory and RowsOnly: the run is over.
 func (c *Changes) Reset() {
 	for _, x := range c.orders {
 		x.order.changed, x.order.due = false, false
@@ -125,7 +128,7 @@ func (c *Changes) Reset() {
 		skus: c.skus[:0], counts: c.counts[:0], orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
-		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
+		RowsOnly: c.RowsOnly, packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
 		swept: c.swept[:0], dues: c.dues[:0],
 	}
 }
@@ -142,16 +145,32 @@ func (c *Changes) Shipments() []record.ShipmentNotice { return c.shipments }
 func (c *Changes) Rejections() []record.Rejection { return c.rejections }
 
 func (c *Changes) reject(v stock.Version, pool, class, field, reason string) {
-	c.rejections = append(c.rejections, record.Rejection{
-		Class: class, Field: field, Reason: reason, Pool: pool, Version: v, Ordinal: c.ordinal,
-	})
-	c.ordinal++
+	c.record(record.Rejection{Class: class, Field: field, Reason: reason, Pool: pool, Version: v})
 }
 
 // flag records something that was applied all the same.
 func (c *Changes) flag(v stock.Version, pool, class, field, reason string) {
-	c.reject(v, pool, class, field, reason)
-	c.rejections[len(c.rejections)-1].Applied = true
+	c.record(record.Rejection{Class: class, Field: field, Reason: reason, Pool: pool, Version: v, Applied: true})
+}
+
+func (c *Changes) record(r record.Rejection) {
+	if !c.RowsOnly {
+		r.Ordinal = c.ordinal
+		c.rejections = append(c.rejections, r)
+		c.ordinal++
+	}
+}
+
+func (c *Changes) mark(m record.ChannelMark) {
+	if !c.RowsOnly {
+		c.marks = append(c.marks, m)
+	}
+}
+
+func (c *Changes) shipment(n record.ShipmentNotice) {
+	if !c.RowsOnly {
+		c.shipments = append(c.shipments, n)
+	}
 }
 
 // row notes that a row of the SKU changed.
@@ -166,6 +185,9 @@ func (c *Changes) row(p *pool, s *sku, row skuRows) {
 // count notes that the SKU's counts changed, and when.
 func (c *Changes) count(p *pool, s *sku, changedAt stock.Instant, times record.Times) {
 	c.row(p, s, stockRow)
+	if c.RowsOnly {
+		return
+	}
 	if s.slot == 0 {
 		c.counts = append(c.counts, countChange{skuChange: skuChange{p, s}})
 		s.slot = int32(len(c.counts))
@@ -202,8 +224,11 @@ func (c *Changes) order(p *pool, o *order) {
 	}
 }
 
-// offer returns the run's record of an offer, to be filled: the one it has had since the run began, if any.
+// offer returns the run's record of an offer, to be filled: the one it has had since the run began, if any. nil: none is wanted.
 func (c *Changes) offer(o *offerState) *record.Offer {
+	if c.RowsOnly {
+		return nil
+	}
 	if o.run != c.run {
 		if c.offered == len(c.offers) {
 			c.offers = append(c.offers, record.Offer{})
