@@ -25,7 +25,7 @@ func Copy(ctx context.Context, t Task) (perSecond float64, err error) {
 		kgo.SeedBrokers(t.Brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.From: {0: kgo.NewOffset().At(t.First)}}),
 		kgo.DefaultProduceTopic(t.To),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression()),
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(100_000),
 	)

@@ -124,7 +124,7 @@ func (g *Generator) catalogue(n int, now stock.Instant) record.Event {
 	if n -= channels; n < channels*g.skus {
 		return record.Event{Listing: &record.Listing{
 			Pool: Pool, Channel: channelName(n % channels), SKU: skuName(n / channels), OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant,
-			ChannelIDs: map[string]string{"item": fmt.Sprint(n)},
+			ChannelIDs: record.Dict{{Key: "item", Value: fmt.Sprint(n)}},
 		}}
 	}
 	return record.Event{Movement: g.movement(n-channels*g.skus, now)}

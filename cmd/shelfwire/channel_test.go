@@ -82,6 +82,7 @@ func simLevel(t *testing.T, sim, item string) int64 {
 // A Shopify shop is told what it may show, its orders are read, a level that was changed by hand is found and put right, and what was
 // put aside is taken up again.
 func TestAShopifyShop(t *testing.T) {
+	t.Parallel()
 	sim := startSim(t)
 	put := func(item, sku string, level int, status string) {
 		simAsk(t, http.MethodPut, sim+"/sim/shopify/levels", fmt.Sprintf(`{"item":%q,"location":%q,"level":%d,"sku":%q,"title":"","status":%q}`, item, simLocation, level, sku, status))

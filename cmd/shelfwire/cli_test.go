@@ -67,16 +67,15 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// eventually asks until done says true.
+// eventually asks until done says true. Between two questions, which are commands that open the installation, it leaves the processor to
+// what it waits for.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	for !done() {
 		select {
-		case <-tick.C:
+		case <-time.After(50 * time.Millisecond):
 		case <-deadline.C:
 			t.Fatalf("waited in vain until %s", what)
 		}
@@ -245,6 +244,7 @@ func sampleTravels(t *testing.T, env []string) {
 
 // A channel with an end point is told what it may show, and told says so.
 func TestAChannelIsTold(t *testing.T) {
+	t.Parallel()
 	secret := "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("k"), 24))
 	parsed, err := signature.ParseSecret(secret)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -136,10 +135,7 @@ func sendFound(ctx context.Context, sh *app.Shell, inst *app.Installation, pool,
 			continue
 		}
 		l := *m.Listing
-		if l.ChannelIDs = maps.Clone(l.ChannelIDs); l.ChannelIDs == nil {
-			l.ChannelIDs = map[string]string{}
-		}
-		l.ChannelIDs[matched.IDName] = m.Product.Item
+		l.ChannelIDs = l.ChannelIDs.With(matched.IDName, m.Product.Item)
 		line = codec.AppendEventJSON(line[:0], &record.Event{Listing: &l})
 		if err := s.add(ctx, pool, line); err != nil {
 			return fmt.Errorf("after %d events: %w", s.sent, err)

@@ -167,38 +167,51 @@ func TestExhaustive(t *testing.T) {
 	if os.Getenv("EXHAUSTIVE") != "" {
 		stride = 1
 	}
-	cases := 0
-	var d allocation.Decider
 	for _, skus := range [][]int{{0, 1, 2}, {0, 0, 1}, {0, 1, 0}, {0, 1, 1}, {0, 0, 0}} {
-		kinds := slices.Max(skus) + 1
-		for needs := range 64 {
-			r := &allocation.Request{Rules: whole}
-			asked := make([]int, kinds)
-			for i, sku := range skus {
-				need := needs >> (2 * i) & 3
-				r.Lines = append(r.Lines, line(string(rune('1'+i)), sku, stock.Quantity(need)))
-				asked[sku] += need
+		for first := range 4 {
+			t.Run(fmt.Sprintf("SKUs %v, %d of the first", skus, first), func(t *testing.T) {
+				t.Parallel()
+				t.Logf("%d cases, every %d. tried", exhaust(t, skus, first, stride), stride)
+			})
+		}
+	}
+}
+
+// exhaust tries every stride-th of the stocks and orders of three lines of these SKUs, the first of which needs first units. It returns
+// how many there are.
+func exhaust(t *testing.T, skus []int, first, stride int) (cases int) {
+	t.Helper()
+	var d allocation.Decider
+	kinds := slices.Max(skus) + 1
+	for others := range 16 {
+		needs := first | others<<2
+		r := &allocation.Request{Rules: whole}
+		asked := make([]int, kinds)
+		for i, sku := range skus {
+			need := needs >> (2 * i) & 3
+			r.Lines = append(r.Lines, line(string(rune('1'+i)), sku, stock.Quantity(need)))
+			asked[sku] += need
+		}
+		for _, id := range []string{"A", "B", "C"} {
+			r.Outlets = append(r.Outlets, allocation.Outlet{ID: id, Free: make([]stock.Quantity, kinds)})
+		}
+		for more := true; more; { // an odometer over the stock
+			if cases%stride == 0 {
+				check(t, &d, r)
 			}
-			for _, id := range []string{"A", "B", "C"} {
-				r.Outlets = append(r.Outlets, allocation.Outlet{ID: id, Free: make([]stock.Quantity, kinds)})
-			}
-			for more := true; more; { // an odometer over the stock
-				if cases++; cases%stride == 0 {
-					check(t, &d, r)
-				}
-				more = false
-				for x := 0; x < 3*kinds && !more; x++ {
-					free := &r.Outlets[x/kinds].Free[x%kinds]
-					if *free++; *free <= stock.Quantity(min(3, asked[x%kinds])) {
-						more = true
-					} else {
-						*free = 0
-					}
+			cases++
+			more = false
+			for x := 0; x < 3*kinds && !more; x++ {
+				free := &r.Outlets[x/kinds].Free[x%kinds]
+				if *free++; *free <= stock.Quantity(min(3, asked[x%kinds])) {
+					more = true
+				} else {
+					*free = 0
 				}
 			}
 		}
 	}
-	t.Logf("%d cases, every %d. tried", cases, stride)
+	return cases
 }
 
 // arbitrary makes a request of everything a request can have.

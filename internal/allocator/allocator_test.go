@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -145,11 +147,20 @@ func (r *rig) rows() map[engine.RowKey][]byte {
 	return rows
 }
 
+// seeds returns how many random journals to fold: usual, or what the environment asks for with SEEDS=.
+func seeds(usual uint64) uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("SEEDS"), 10, 64); err == nil && n > 0 {
+		return n
+	}
+	return usual
+}
+
 func TestFoldIsExact(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seeds(4) {
+		all := entries(seed, 400)
+		oracle := newOracle(t, partition, all)
 		for _, batch := range []int{1, 7, 1000} {
 			t.Run(fmt.Sprintf("seed %d, %d entries a read", seed, batch), func(t *testing.T) {
-				all := entries(seed, 400)
 				r := newRig(t, batch)
 				r.journal.append(all...)
 				a, stop := r.worker(nil)
@@ -157,7 +168,7 @@ func TestFoldIsExact(t *testing.T) {
 				if err := stop(); err != nil {
 					t.Errorf("Work() = %v, want nil after its context has ended", err)
 				}
-				newOracle(t, partition, all).check(t, r.topics.all(), r.rows())
+				oracle.check(t, r.topics.all(), r.rows())
 			})
 		}
 	}
@@ -177,7 +188,7 @@ func crash(rnd *rand.Rand, mu *sync.Mutex, cancel *func()) func(bool) error {
 }
 
 func TestCrashesAnywhereChangeNothing(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			all := entries(seed, 600)
 			r := newRig(t, 20)

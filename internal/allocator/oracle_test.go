@@ -50,7 +50,7 @@ func entries(seed uint64, n int) []record.JournalEntry {
 		switch rnd.IntN(12) {
 		case 0:
 			add(record.Event{Listing: &record.Listing{Pool: pool, Channel: channel, SKU: sku, OptedIn: rnd.IntN(4) > 0, Tracked: true, FulfilledBy: record.ByMerchant,
-				ChannelIDs: map[string]string{"b": "2", "a": "1"}, Policies: []record.Policy{{Percent: 100, Buffer: stock.Quantity(rnd.IntN(3))}}}})
+				ChannelIDs: record.Dict{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}, Policies: []record.Policy{{Percent: 100, Buffer: stock.Quantity(rnd.IntN(3))}}}})
 		case 1, 2, 3:
 			o := &record.Order{Pool: pool, Channel: channel, OrderID: order, Status: record.Open, PlacedAt: day, UpdatedAt: at, FulfilledBy: record.ByMerchant}
 			if rnd.IntN(5) == 0 {

@@ -164,7 +164,7 @@ func shirtOffer(channel string, offset int64, at stock.Instant, montreal stock.Q
 	left := max(0, montreal-4)
 	return record.Offer{
 		Pool: "acme", Channel: channel, Account: "acme/" + channel, SKU: "SHIRT", Version: stock.VersionAt(0, offset), ChangedAt: at,
-		Quantity: max(0, left+15-2), Reason: "in_stock", Sold: 4, Released: 1, ChannelIDs: map[string]string{},
+		Quantity: max(0, left+15-2), Reason: "in_stock", Sold: 4, Released: 1, ChannelIDs: nil,
 		Inputs: record.OfferInputs{
 			Outlets: []record.OfferOutlet{
 				{Outlet: "MTL", OnHand: montreal, Reserved: 3, SafetyStock: 1, Available: left},

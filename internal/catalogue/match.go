@@ -97,7 +97,7 @@ func (m *matcher) keyOf(sku, title string) string {
 
 // id returns how the listing names its item, "" where it does not.
 func (m *matcher) id(l *record.Listing) string {
-	if id := l.ChannelIDs[cmp.Or(m.name, "item")]; id != "" || m.name != "" {
+	if id := l.ChannelIDs.Get(cmp.Or(m.name, "item")); id != "" || m.name != "" {
 		return id
 	}
 	return l.SKU
@@ -124,7 +124,7 @@ func (m *matcher) match(l *record.Listing) Match {
 	for _, p := range fits {
 		m.taken[p.Item] = true
 	}
-	explicit := l.ChannelIDs[cmp.Or(m.name, "item")]
+	explicit := l.ChannelIDs.Get(cmp.Or(m.name, "item"))
 	switch {
 	case key == "":
 		return Match{Unmatched, l, nil, "the listing has no title to be compared"}

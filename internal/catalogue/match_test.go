@@ -17,7 +17,7 @@ func listings(of ...string) (list []*record.Listing) {
 		parts := strings.Split(text, "|")
 		l := &record.Listing{Pool: "acme", Channel: "web", SKU: parts[0], Title: parts[1]}
 		if parts[2] != "" {
-			l.ChannelIDs = map[string]string{"inventory_item_id": parts[2]}
+			l.ChannelIDs = record.Dict{{Key: "inventory_item_id", Value: parts[2]}}
 		}
 		list = append(list, l)
 	}
@@ -74,7 +74,7 @@ func TestMatchChannel(t *testing.T) {
 func TestMatchBySellerSKU(t *testing.T) {
 	products := []record.Product{{Item: "A", SKU: "A", Title: "Shirt"}, {Item: "B-AMZ", SKU: "B-AMZ", Title: "Hat"}, {Item: "C-AMZ", SKU: "C-AMZ", Title: "Cap"}}
 	list := listings("A|x|", "B|hat|", "C|cap|")
-	list[1].ChannelIDs = map[string]string{"item": "B-AMZ"}
+	list[1].ChannelIDs = record.Dict{{Key: "item", Value: "B-AMZ"}}
 	got := describe(catalogue.MatchChannel(list, products, catalogue.BySKU, ""))
 	if want := []string{"named A A", "named B B-AMZ", "unmatched C -", "not listed - C-AMZ"}; !slices.Equal(got, want) {
 		t.Errorf("by SKU:\n got %q\nwant %q", got, want)

@@ -229,6 +229,9 @@ func fill(t *rapid.T, v reflect.Value, label string) {
 	case *time.Duration:
 		*x = time.Duration(rapid.Int64Range(0, int64(24*time.Hour)).Draw(t, label))
 		return
+	case *record.Dict:
+		*x = record.DictOf(rapid.MapOfN(id(), id(), 0, 3).Draw(t, label))
+		return
 	case *[]record.OrderStatus:
 		all := []record.OrderStatus{record.Pending, record.Open, record.Shipped, record.Cancelled, record.Archived}
 		*x = append(*x, rapid.Permutation(all).Draw(t, label)[:rapid.IntRange(0, 5).Draw(t, label+" count")]...)
@@ -249,10 +252,6 @@ func fill(t *rapid.T, v reflect.Value, label string) {
 			item := reflect.New(v.Type().Elem()).Elem()
 			fill(t, item, label)
 			v.Set(reflect.Append(v, item))
-		}
-	case reflect.Map:
-		if m := rapid.MapOfN(id(), id(), 0, 3).Draw(t, label); len(m) > 0 {
-			v.Set(reflect.ValueOf(m))
 		}
 	case reflect.String:
 		v.SetString(id().Draw(t, label))
@@ -304,10 +303,10 @@ listings: {web: {A: {channel_ids: {to: 2026-11-27}}}}
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if got := pools[0].Entries[0].Event.Channel.Carriers["from"]; got != "2026-11-27" {
+	if got := pools[0].Entries[0].Event.Channel.Carriers.Get("from"); got != "2026-11-27" {
 		t.Errorf("the carrier is called %q", got)
 	}
-	if got := pools[0].Entries[1].Event.Listing.ChannelIDs["to"]; got != "2026-11-27" {
+	if got := pools[0].Entries[1].Event.Listing.ChannelIDs.Get("to"); got != "2026-11-27" {
 		t.Errorf("the item is called %q", got)
 	}
 }

@@ -121,7 +121,7 @@ func offerTable() *table {
 		col("percent", func(r *row) int32 { return offer(r).Inputs.Percent }),
 		col("cap", func(r *row) *int64 { return nullable(offer(r).Inputs.Cap) }),
 		col("floor", func(r *row) int64 { return int64(offer(r).Inputs.Floor) }),
-		col("channel_ids", func(r *row) map[string]string { return offer(r).ChannelIDs }),
+		col("channel_ids", func(r *row) map[string]string { return offer(r).ChannelIDs.Map() }),
 		col("occurred_at", func(r *row) time.Time { return when(offer(r).Times.Occurred) }),
 		col("origin_at", func(r *row) time.Time { return when(offer(r).Times.Origin) }),
 		col("entry_at", func(r *row) time.Time { return when(offer(r).Times.Entry) }),

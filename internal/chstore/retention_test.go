@@ -42,7 +42,7 @@ func TestNewestRowsOutliveTheirRetention(t *testing.T) {
 			Pool: "acme", SKU: "SHIRT", Version: version, ChangedAt: at(i), OnHand: q, Available: q, Outlets: []record.OutletLevel{{Outlet: fmt.Sprint("O", i), OnHand: q}},
 		}})
 		offer := shirtOffer(version, at(i), q)
-		offer.Offer.Offer.ChannelIDs = map[string]string{"item": fmt.Sprint(i)}
+		offer.Offer.Offer.ChannelIDs = record.Dict{{Key: "item", Value: fmt.Sprint(i)}}
 		if i < 9 {
 			offer.Offer.Offer.Inputs.Cap = &q // the newest has none
 		}

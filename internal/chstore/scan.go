@@ -63,10 +63,11 @@ func scanOffer(r driver.Rows, x *record.Offer) error {
 	var outlets []string
 	var onHand, reserved, safetyStock, available []int64
 	var limit *int64
+	var ids map[string]string
 	in := &x.Inputs
 	err := r.Scan(&x.Pool, &x.Channel, &x.Account, &x.SKU, &x.Location, (*uint64)(&x.Version), (*int64)(&x.ChangedAt), (*int64)(&x.Quantity),
 		(*int64)(&x.Sold), (*int64)(&x.Released), &x.Reason, &x.Stopped, &outlets, &onHand, &reserved, &safetyStock, &available,
-		(*int64)(&in.Waiting), (*int64)(&in.Buffer), &in.Percent, &limit, (*int64)(&in.Floor), &x.ChannelIDs,
+		(*int64)(&in.Waiting), (*int64)(&in.Buffer), &in.Percent, &limit, (*int64)(&in.Floor), &ids,
 		(*int64)(&x.Times.Occurred), (*int64)(&x.Times.Origin), (*int64)(&x.Times.Entry))
 	if err != nil {
 		return err
@@ -78,8 +79,6 @@ func scanOffer(r driver.Rows, x *record.Offer) error {
 			SafetyStock: stock.Quantity(safetyStock[i]), Available: stock.Quantity(available[i]),
 		})
 	}
-	if len(x.ChannelIDs) == 0 {
-		x.ChannelIDs = nil
-	}
+	x.ChannelIDs = record.DictOf(ids)
 	return nil
 }

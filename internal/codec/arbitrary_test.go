@@ -62,6 +62,9 @@ func fill(t *rapid.T, v reflect.Value, label string) {
 		*x = nil
 		*x = append(*x, rapid.Permutation(all).Draw(t, label)[:rapid.IntRange(0, 5).Draw(t, label+" count")]...)
 		return
+	case *record.Dict:
+		*x = record.DictOf(rapid.MapOfN(text(), text(), 0, 3).Draw(t, label))
+		return
 	case *record.OfferRecord:
 		part := reflect.ValueOf(x).Elem().Field(rapid.IntRange(0, 2).Draw(t, label))
 		part.Set(reflect.New(part.Type().Elem()))
@@ -90,10 +93,6 @@ func fill(t *rapid.T, v reflect.Value, label string) {
 			for i := range n {
 				fill(t, v.Index(i), label)
 			}
-		}
-	case reflect.Map:
-		if m := rapid.MapOfN(text(), text(), 0, 3).Draw(t, label); len(m) > 0 {
-			v.Set(reflect.ValueOf(m))
 		}
 	case reflect.String:
 		v.SetString(text().Draw(t, label))

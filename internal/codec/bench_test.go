@@ -91,7 +91,7 @@ var benchOffer = record.OfferRecord{Offer: &record.Offer{
 		},
 		Buffer: 2, Percent: 100,
 	},
-	ChannelIDs: map[string]string{"inventory_item_id": "gid://shopify/InventoryItem/1234567890"},
+	ChannelIDs: record.Dict{{Key: "inventory_item_id", Value: "gid://shopify/InventoryItem/1234567890"}},
 	Times:      record.Times{Occurred: benchTime, Origin: benchTime, Entry: benchTime},
 }}
 

@@ -40,7 +40,7 @@ func listingFields(c *coder, l *record.Listing) {
 	c.booleanTrue(4, "opted_in", &l.OptedIn)
 	c.booleanTrue(5, "tracked", &l.Tracked)
 	c.enum(6, "fulfilled_by", (*uint8)(&l.FulfilledBy), fulfillers, uint8(record.ByMerchant), required)
-	c.textMap(7, "channel_ids", &l.ChannelIDs, id)
+	c.dict(7, "channel_ids", &l.ChannelIDs, id)
 	c.text(8, "title", &l.Title, unique)
 	for i := c.list(9, "policies", len(l.Policies), 0); c.next(&i); {
 		policyFields(c, element(c, &l.Policies, i))
@@ -101,7 +101,7 @@ func channelFields(c *coder, ch *record.Channel) {
 		policyFields(c, element(c, &ch.Policies, i))
 	}
 	c.enum(17, "when_stopped", (*uint8)(&ch.WhenStopped), stops, uint8(record.StopZero), required)
-	c.textMap(18, "carriers", &ch.Carriers, whenSet)
+	c.dict(18, "carriers", &ch.Carriers, whenSet)
 	if c.mode == check {
 		checkLocations(c, ch)
 	}

@@ -96,7 +96,7 @@ func TestRecordsPrintAsTheContractShowsThem(t *testing.T) {
 			"offers", codec.AppendOfferRecord(nil, &record.OfferRecord{Offer: &record.Offer{
 				Pool: "acme", Channel: "shop", Account: "acme/shop", SKU: "SHIRT", Version: 9, ChangedAt: moment, Quantity: 3, Sold: 2, Reason: "in_stock",
 				Inputs:     record.OfferInputs{Outlets: []record.OfferOutlet{{Outlet: "MTL", OnHand: 4, Reserved: 1, Available: 3}}, Percent: 100, Cap: &level},
-				ChannelIDs: map[string]string{"b": "2", "a": "1"},
+				ChannelIDs: record.Dict{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}},
 			}}),
 			`{"offer":{"pool":"acme","channel":"shop","account":"acme/shop","sku":"SHIRT","location":"","version":9,"changed_at":"2026-11-20T10:00:00.25Z","quantity":3,"sold":2,"released":0,"reason":"in_stock","inputs":{"outlets":[{"outlet":"MTL","on_hand":4,"reserved":1,"safety_stock":0,"available":3}],"waiting":0,"buffer":0,"percent":100,"cap":3,"floor":0},"channel_ids":{"a":"1","b":"2"},"stopped":false,"times":{"occurred":null,"origin":null,"entry":null}}}`,
 		},

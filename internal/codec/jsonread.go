@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
@@ -162,7 +163,7 @@ func (c *coder) item(items *[]byte) []byte {
 	return v
 }
 
-func (c *coder) readMap(name string, p *map[string]string) {
+func (c *coder) readDict(name string, p *record.Dict) {
 	v := c.member(name)
 	if v == nil {
 		return
@@ -173,8 +174,9 @@ func (c *coder) readMap(name string, p *map[string]string) {
 	for i := c.doc.object.first; i < len(c.doc.members); i++ {
 		m := &c.doc.members[i]
 		m.used = true
-		c.setEntry(p, string(m.name), c.parseString(printable(m.name), m.value))
+		*p = append(*p, record.Pair{Key: string(m.name), Value: c.parseString(printable(m.name), m.value)})
 	}
+	order(p)
 	c.closeObject()
 	c.doc.object = outer
 	c.depth--

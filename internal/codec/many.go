@@ -122,16 +122,15 @@ func (c *coder) takeStatuses(p *[]record.OrderStatus) {
 	}
 }
 
-// textMap is a map of strings. It is written in the order of its keys.
-func (c *coder) textMap(num protowire.Number, name string, p *map[string]string, how rule) {
+// dict is a map of strings, written in the order of its keys.
+func (c *coder) dict(num protowire.Number, name string, p *record.Dict, how rule) {
 	switch c.mode {
 	case writeProto:
-		var space [8]string
-		for _, k := range sortedKeys(space[:0], *p) {
-			v := (*p)[k]
-			c.putPair(num, protowire.BytesType, uint64(2+protowire.SizeBytes(len(k))+protowire.SizeBytes(len(v))))
-			c.putText(1, k)
-			c.putText(2, v)
+		for i := range *p {
+			e := &(*p)[i]
+			c.putPair(num, protowire.BytesType, uint64(2+protowire.SizeBytes(len(e.Key))+protowire.SizeBytes(len(e.Value))))
+			c.putText(1, e.Key)
+			c.putText(2, e.Value)
 		}
 	case writeJSON:
 		if len(*p) == 0 && how&whenSet != 0 {
@@ -139,12 +138,11 @@ func (c *coder) textMap(num protowire.Number, name string, p *map[string]string,
 		}
 		c.putName(name)
 		c.out = append(c.out, '{')
-		var space [8]string
-		for _, k := range sortedKeys(space[:0], *p) {
+		for i := range *p {
 			c.putComma()
-			c.out = appendString(c.out, k)
+			c.out = appendString(c.out, (*p)[i].Key)
 			c.out = append(c.out, ':')
-			c.out = appendString(c.out, (*p)[k])
+			c.out = appendString(c.out, (*p)[i].Value)
 		}
 		c.out = append(c.out, '}')
 	case readProto:
@@ -154,30 +152,34 @@ func (c *coder) textMap(num protowire.Number, name string, p *map[string]string,
 			c.text(1, "", &k, 0)
 			c.text(2, "", &v, 0)
 			c.leaveEntry(outer)
-			c.setEntry(p, k, v)
+			*p = append(*p, record.Pair{Key: k, Value: v})
 		}
+		order(p)
 	case readJSON:
-		c.readMap(name, p)
+		c.readDict(name, p)
 	case check:
-		var space [8]string
-		for _, k := range sortedKeys(space[:0], *p) {
-			if reason := badText(k, how|required); reason != "" {
-				c.fail(name, "key "+strconv.Quote(k)+": "+reason)
-			} else if reason := badText((*p)[k], how); reason != "" {
-				c.fail(name+"."+k, reason)
+		for i := range *p {
+			e := &(*p)[i]
+			if reason := badText(e.Key, how|required); reason != "" {
+				c.fail(name, "key "+strconv.Quote(e.Key)+": "+reason)
+			} else if reason := badText(e.Value, how); reason != "" {
+				c.fail(name+"."+e.Key, reason)
 			}
 		}
 	}
 }
 
-func (c *coder) setEntry(p *map[string]string, k, v string) {
-	if c.err != nil {
-		return
+// order makes a dict of pairs as they were read. Of two with one key the later counts.
+func order(p *record.Dict) {
+	d := *p
+	for i := 1; i < len(d); i++ {
+		if d[i-1].Key >= d[i].Key {
+			slices.Reverse(d)
+			slices.SortStableFunc(d, func(a, b record.Pair) int { return strings.Compare(a.Key, b.Key) })
+			*p = slices.CompactFunc(d, func(a, b record.Pair) bool { return a.Key == b.Key })
+			return
+		}
 	}
-	if *p == nil {
-		*p = make(map[string]string)
-	}
-	(*p)[k] = v
 }
 
 func (c *coder) takeEntry(name string) (outer protoReader) {
@@ -191,14 +193,6 @@ func (c *coder) takeEntry(name string) (outer protoReader) {
 func (c *coder) leaveEntry(outer protoReader) {
 	c.closeWire(outer)
 	c.depth--
-}
-
-func sortedKeys(space []string, m map[string]string) []string {
-	for k := range m {
-		space = append(space, k)
-	}
-	slices.Sort(space)
-	return space
 }
 
 func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }

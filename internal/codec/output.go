@@ -116,7 +116,7 @@ func offerFields(c *coder, o *record.Offer) {
 	c.enter(12, "inputs", 0)
 	offerInputsFields(c, &o.Inputs)
 	c.leave()
-	c.textMap(13, "channel_ids", &o.ChannelIDs, 0)
+	c.dict(13, "channel_ids", &o.ChannelIDs, 0)
 	c.boolean(14, "stopped", &o.Stopped, 0)
 	timesFields(c, 15, &o.Times)
 }

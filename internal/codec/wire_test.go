@@ -209,3 +209,23 @@ func TestTheHotPathsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+func TestADictIsReadInAnyOrder(t *testing.T) {
+	entry := func(key, value string) []byte {
+		return inField(protowire.AppendString(protowire.AppendTag(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), key),
+			2, protowire.BytesType), value), 7)
+	}
+	listing := record.Listing{Pool: "acme", Channel: "shop", SKU: "HAT", FulfilledBy: record.ByMerchant}
+	fields := codec.AppendEvent(nil, &record.Event{Listing: &listing})
+	num, _, n := protowire.ConsumeTag(fields)
+	fields, _ = protowire.ConsumeBytes(fields[n:])
+	fields = slices.Concat(fields, entry("item", "1"), entry("b", "2"), entry("item", "3"), entry("a", "4"))
+	var e record.Event
+	if err := codec.ParseEvent(codec.ContentTypeProtobuf, inField(fields, num), &e); err != nil {
+		t.Fatal(err)
+	}
+	want := record.Dict{{Key: "a", Value: "4"}, {Key: "b", Value: "2"}, {Key: "item", Value: "3"}}
+	if !slices.Equal(e.Listing.ChannelIDs, want) {
+		t.Errorf("read %v, want %v: of two with one key the later counts", e.Listing.ChannelIDs, want)
+	}
+}

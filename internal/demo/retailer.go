@@ -123,7 +123,7 @@ func catalogue(seed uint64, channels []record.Channel, now stock.Instant) []reco
 		for _, ch := range channels {
 			events = append(events, record.Event{Listing: &record.Listing{
 				Pool: poolID, Channel: ch.Channel, SKU: it.sku, OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant,
-				ChannelIDs: map[string]string{"item": it.sku}, Title: it.title,
+				ChannelIDs: record.Dict{{Key: "item", Value: it.sku}}, Title: it.title,
 			}})
 		}
 	}

@@ -41,6 +41,10 @@ func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error
 	if why := Refused(&e.Event); why != "" || e.Event.Kind() == 0 {
 		return fmt.Errorf("version %d: %s: %w", v, why, ErrUnknownRuleset)
 	}
+	if c.run == 0 {
+		s.runs++
+		c.run = s.runs
+	}
 	c.ordinal = 0
 	fresh, err := p.pass(&e.Origin, c)
 	if err != nil || !fresh {
@@ -151,7 +155,5 @@ func (a *applying) mark(m *record.Mark) {
 		a.reject(classRefused, "channel", fmt.Sprintf("channel %q is not declared", m.Channel))
 		return
 	}
-	a.changes.marks = append(a.changes.marks, record.ChannelMark{
-		Pool: m.Pool, Channel: m.Channel, Account: ch.account, OrdersUntil: m.OrdersUntil, Version: a.version,
-	})
+	a.changes.mark(record.ChannelMark{Pool: m.Pool, Channel: m.Channel, Account: ch.account, OrdersUntil: m.OrdersUntil, Version: a.version})
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -37,6 +36,9 @@ func (a *applying) channel(def *record.Channel) {
 
 // channelState keeps the newest state of each channel of the run.
 func (c *Changes) channelState(st record.ChannelState) {
+	if c.RowsOnly {
+		return
+	}
 	for i := range c.channels {
 		if old := c.channels[i].ChannelState; old.Channel.Pool == st.Channel.Pool && old.Channel.Channel == st.Channel.Channel {
 			c.channels[i].ChannelState = &st
@@ -91,19 +93,14 @@ func cloneChannel(c *record.Channel) record.Channel {
 	k.CountStatuses.Channel = slices.Clone(c.CountStatuses.Channel)
 	k.LoweringStatuses = slices.Clone(c.LoweringStatuses)
 	k.Policies = clonePolicies(c.Policies)
-	k.Carriers = maps.Clone(c.Carriers)
+	k.Carriers = slices.Clone(c.Carriers)
 	return k
 }
 
 func cloneListing(l *record.Listing) record.Listing {
 	k := *l
 	k.Policies = clonePolicies(l.Policies)
-	if l.ChannelIDs != nil {
-		k.ChannelIDs = make(map[string]string, len(l.ChannelIDs))
-		for name, id := range l.ChannelIDs {
-			k.ChannelIDs[name] = id
-		}
-	}
+	k.ChannelIDs = slices.Clone(l.ChannelIDs)
 	return k
 }
 

@@ -22,6 +22,11 @@ type Changes struct {
 	// Entries counts the entries that were folded, Resent those that an origin sent again and that changed nothing.
 	Entries, Resent int
 
+	// RowsOnly leaves all outputs out: whoever wants nothing but rows is spared the work. It is set between two runs.
+	RowsOnly bool
+
+	// run numbers the runs of the state, so that no row need be told that a run is over; 0: none has begun.
+	run        uint64
 	skus       []skuChange
 	counts     []countChange
 	orders     []orderChange
@@ -32,7 +37,6 @@ type Changes struct {
 	pools      []poolChange
 	offers     []record.Offer // slots; offered counts those in use
 	offered    int
-	offerSlots []*offerSlot
 	channels   []record.OfferRecord
 	marks      []record.ChannelMark
 	shipments  []record.ShipmentNotice
@@ -97,18 +101,8 @@ type poolChange struct {
 	id   string
 }
 
-// An offerSlot leads from an offer of the run back to the state that points at it.
-type offerSlot struct {
-	sku      *sku
-	channel  string
-	location string
-}
-
-// Reset empties c and keeps its memory. The state's rows forget that they were changed.
+// Reset empties c and keeps its memory and RowsOnly: the run is over.
 func (c *Changes) Reset() {
-	for _, x := range c.skus {
-		x.sku.changed, x.sku.slot = 0, 0
-	}
 	for _, x := range c.orders {
 		x.order.changed, x.order.due = false, false
 	}
@@ -121,9 +115,6 @@ func (c *Changes) Reset() {
 	for _, x := range c.sources {
 		x.mark.dirty = false
 	}
-	for _, x := range c.offerSlots[:c.offered] {
-		x.sku.listing(x.channel).offer(x.location).slot = 0
-	}
 	for _, p := range c.clocks {
 		p.clockDirty = false
 	}
@@ -135,9 +126,9 @@ func (c *Changes) Reset() {
 	}
 	*c = Changes{
 		skus: c.skus[:0], counts: c.counts[:0], orders: c.orders[:0], items: c.items[:0], origins: c.origins[:0],
-		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers, offerSlots: c.offerSlots,
+		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
-		packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
+		RowsOnly: c.RowsOnly, packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
 		swept: c.swept[:0], dues: c.dues[:0],
 	}
 }
@@ -154,21 +145,38 @@ func (c *Changes) Shipments() []record.ShipmentNotice { return c.shipments }
 func (c *Changes) Rejections() []record.Rejection { return c.rejections }
 
 func (c *Changes) reject(v stock.Version, pool, class, field, reason string) {
-	c.rejections = append(c.rejections, record.Rejection{
-		Class: class, Field: field, Reason: reason, Pool: pool, Version: v, Ordinal: c.ordinal,
-	})
-	c.ordinal++
+	c.record(record.Rejection{Class: class, Field: field, Reason: reason, Pool: pool, Version: v})
 }
 
 // flag records something that was applied all the same.
 func (c *Changes) flag(v stock.Version, pool, class, field, reason string) {
-	c.reject(v, pool, class, field, reason)
-	c.rejections[len(c.rejections)-1].Applied = true
+	c.record(record.Rejection{Class: class, Field: field, Reason: reason, Pool: pool, Version: v, Applied: true})
+}
+
+func (c *Changes) record(r record.Rejection) {
+	if !c.RowsOnly {
+		r.Ordinal = c.ordinal
+		c.rejections = append(c.rejections, r)
+		c.ordinal++
+	}
+}
+
+func (c *Changes) mark(m record.ChannelMark) {
+	if !c.RowsOnly {
+		c.marks = append(c.marks, m)
+	}
+}
+
+func (c *Changes) shipment(n record.ShipmentNotice) {
+	if !c.RowsOnly {
+		c.shipments = append(c.shipments, n)
+	}
 }
 
 // row notes that a row of the SKU changed.
 func (c *Changes) row(p *pool, s *sku, row skuRows) {
-	if s.changed == 0 {
+	if s.run != c.run {
+		s.run, s.changed, s.slot = c.run, 0, 0
 		c.skus = append(c.skus, skuChange{p, s})
 	}
 	s.changed |= row
@@ -177,6 +185,9 @@ func (c *Changes) row(p *pool, s *sku, row skuRows) {
 // count notes that the SKU's counts changed, and when.
 func (c *Changes) count(p *pool, s *sku, changedAt stock.Instant, times record.Times) {
 	c.row(p, s, stockRow)
+	if c.RowsOnly {
+		return
+	}
 	if s.slot == 0 {
 		c.counts = append(c.counts, countChange{skuChange: skuChange{p, s}})
 		s.slot = int32(len(c.counts))
@@ -213,18 +224,19 @@ func (c *Changes) order(p *pool, o *order) {
 	}
 }
 
-// offer returns the slot of the run in which the listing's newest offer is to be written.
-func (c *Changes) offer(s *sku, channel string, o *offerState) *record.Offer {
-	if o.slot == 0 {
+// offer returns the run's record of an offer, to be filled: the one it has had since the run began, if any. nil: none is wanted.
+func (c *Changes) offer(o *offerState) *record.Offer {
+	if c.RowsOnly {
+		return nil
+	}
+	if o.run != c.run {
 		if c.offered == len(c.offers) {
 			c.offers = append(c.offers, record.Offer{})
-			c.offerSlots = append(c.offerSlots, &offerSlot{})
 		}
-		*c.offerSlots[c.offered] = offerSlot{s, channel, o.location}
+		o.run, o.slot = c.run, int32(c.offered)
 		c.offered++
-		o.slot = c.offered
 	}
-	return &c.offers[o.slot-1]
+	return &c.offers[o.slot]
 }
 
 // EachAvailability calls f with the present counts of every SKU that changed, in the order of their first change. a is valid

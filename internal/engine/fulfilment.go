@@ -88,7 +88,7 @@ func (a *applying) despatchReport(o *order, in *record.Fulfilment) bool {
 		}
 	}
 	if ch, ok := a.pool.channels[o.channel]; ok && in.ReportedBy == record.Warehouse && ch.def.Flows.ShipmentsOut {
-		a.changes.shipments = append(a.changes.shipments, record.ShipmentNotice{
+		a.changes.shipment(record.ShipmentNotice{
 			Pool: a.pool.id, Channel: o.channel, Account: ch.account, OrderID: o.id, FulfilmentID: in.FulfilmentID,
 			Outlet: in.Outlet, ShippedAt: in.ShippedAt, Carrier: in.Carrier, Tracking: in.Tracking,
 			Lines: slices.Clone(in.Lines), Version: a.version,

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -74,8 +73,14 @@ func itemsOf(l *record.Listing) []string {
 	if l.Deleted {
 		return nil
 	}
-	ids := slices.Sorted(maps.Values(l.ChannelIDs))
-	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	var ids []string
+	for _, p := range l.ChannelIDs {
+		if p.Value != "" {
+			ids = append(ids, p.Value)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // relist tells the items what the SKU's listing carries now, and goes on with the orders that were held for them.

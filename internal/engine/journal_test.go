@@ -339,7 +339,7 @@ func (g *journalDraw) listing(channel, sku string) *record.Listing {
 		l.PublishAt = g.soon()
 	}
 	if g.one(3) {
-		l.ChannelIDs = map[string]string{"item": "i" + sku, "variant": "v", "a": "b"}
+		l.ChannelIDs = record.Dict{{Key: "a", Value: "b"}, {Key: "item", Value: "i" + sku}, {Key: "variant", Value: "v"}}
 	}
 	return l
 }

@@ -5,32 +5,52 @@ import "github.com/shelfwire/shelfwire/internal/record"
 // lookMost is how many entries Look takes at a time: what they need stays in the processor's caches until they are applied.
 const lookMost = 64
 
-// Look looks at the rows that the movements among the first of the entries are about, and returns how many entries these are. It
-// changes nothing. A fold waits for memory more than it computes: rows that are looked at together come together, those that are
-// looked at as their entries are applied come one after the other.
+// Look looks at the rows that the movements and orders among the first of the entries are about, and returns how many entries these
+// are. It changes nothing. A fold waits for memory more than it computes: rows that are looked at together come together, those that
+// are looked at as their entries are applied come one after the other.
 func (s *State) Look(entries []record.JournalEntry) int {
 	entries = entries[:min(len(entries), lookMost)]
-	var skus [lookMost]*sku
-	n := 0
-	for i := range entries {
-		m := entries[i].Event.Movement
-		if m == nil {
-			continue
-		}
-		if p, ok := s.pools[m.Pool]; !ok {
-			continue
-		} else if x, ok := p.skus[m.SKU]; ok {
-			skus[n] = x
-			n++
+	var space [2 * lookMost]*sku
+	skus := space[:0]
+	look := func(pool, id string) {
+		if p, ok := s.pools[pool]; ok {
+			if x, ok := p.skus[id]; ok {
+				skus = append(skus, x)
+			}
 		}
 	}
-	for _, x := range skus[:n] {
+	for i := range entries {
+		switch e := &entries[i].Event; {
+		case e.Movement != nil:
+			look(e.Movement.Pool, e.Movement.SKU)
+		case e.Order != nil:
+			for k := range e.Order.Lines {
+				look(e.Order.Pool, e.Order.Lines[k].SKU)
+			}
+		}
+	}
+	s.lookAt(skus)
+	return len(entries)
+}
+
+// lookAt looks at the SKUs' rows, step by step for all of them: where a step leads to is known when the one before has come.
+func (s *State) lookAt(skus []*sku) {
+	for _, x := range skus {
 		if len(x.levels) > 0 {
 			s.looked += x.levels[0].outlet
 		}
 		if len(x.deltas) > 0 {
 			s.looked += x.deltas[0].high
 		}
+		for i := range x.listings {
+			s.looked += int32(len(x.listings[i].offers))
+		}
 	}
-	return len(entries)
+	for _, x := range skus {
+		for i := range x.listings {
+			if l := &x.listings[i]; len(l.offers) > 0 {
+				s.looked += l.offers[0].slot
+			}
+		}
+	}
 }

@@ -498,7 +498,7 @@ func (m *model) skuOf(channel, item string) string {
 	found := map[string]bool{}
 	for key, l := range m.listings {
 		for _, id := range l.ChannelIDs {
-			if key[0] == channel && !l.Deleted && id == item {
+			if key[0] == channel && !l.Deleted && id.Value == item {
 				found[key[1]] = true
 			}
 		}

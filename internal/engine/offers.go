@@ -54,8 +54,9 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 			}
 			return
 		}
-		rec := a.emit(s, l, ch, o, 0, true, stopped)
-		rec.Inputs = record.OfferInputs{Outlets: rec.Inputs.Outlets[:0], Percent: 100}
+		if rec := a.emit(s, l, ch, o, 0, true, stopped); rec != nil {
+			rec.Inputs = record.OfferInputs{Outlets: rec.Inputs.Outlets[:0], Percent: 100}
+		}
 		return
 	}
 
@@ -66,6 +67,9 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 		return
 	}
 	rec := a.emit(s, l, ch, o, quantity, false, reason)
+	if rec == nil {
+		return
+	}
 	inputs := rec.Inputs.Outlets[:0]
 	a.available(s, at.offered, &inputs)
 	rec.Inputs = record.OfferInputs{
@@ -73,11 +77,14 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 	}
 }
 
-// emit moves the listing's offer and fills the run's record of it, but for the inputs.
+// emit moves the listing's offer and fills the run's record of it, but for the inputs. nil: none is wanted.
 func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *record.Offer {
 	o.version, o.quantity, o.stopped = a.version, quantity, stopped
 	a.changes.row(a.pool, s, listingsRow)
-	rec := a.changes.offer(s, l.channel, o)
+	rec := a.changes.offer(o)
+	if rec == nil {
+		return nil
+	}
 	*rec = record.Offer{
 		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.location,
 		Version: a.version, ChangedAt: a.pool.clock, Quantity: quantity, Sold: o.sold, Released: o.released, Reason: reason,

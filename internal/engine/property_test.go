@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"cmp"
 	"flag"
 	"fmt"
@@ -11,9 +12,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/engine/enginetest"
 	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/replay"
 	"github.com/shelfwire/shelfwire/internal/stock"
+	"github.com/shelfwire/shelfwire/internal/stream"
 )
 
 var (
@@ -93,6 +97,46 @@ func TestCuts(t *testing.T) {
 			}
 			if d := resultsDiffer(want, got); d != "" {
 				return fmt.Errorf("cuts %v: %s", cuts, d)
+			}
+		}
+		return nil
+	})
+}
+
+// TestReplay folds random journals with a replay, in runs that collect rows only and now and then an entry by itself: its rows are those
+// of the fold entry by entry, to the byte.
+func TestReplay(t *testing.T) {
+	eachJournal(t, func(journal []record.JournalEntry) error {
+		var whole enginetest.Pipeline
+		fold, err := replay.New(0, stream.Position{}, nil)
+		if err != nil {
+			return err
+		}
+		r := rand.New(rand.NewPCG(uint64(len(journal)), 1))
+		for at := 0; at < len(journal); {
+			n := min(1+r.IntN(12), len(journal)-at)
+			records := make([]stream.Record, n)
+			for i := range records {
+				records[i] = stream.Record{Offset: int64(at + i), Value: codec.AppendJournalEntry(nil, &journal[at+i])}
+				if _, err := whole.Fold(journal[at+i]); err != nil {
+					return err
+				}
+			}
+			if r.IntN(4) == 0 {
+				for i := range records {
+					if _, err := fold.Say(&records[i]); err != nil {
+						return err
+					}
+				}
+			} else if err := fold.Run(records); err != nil {
+				return err
+			}
+			at += n
+			if r.IntN(3) > 0 && at < len(journal) {
+				continue // looking at the rows ends a run
+			}
+			if rows := fold.Rows(); !maps.EqualFunc(rows, whole.Rows, bytes.Equal) {
+				return fmt.Errorf("after %d entries the rows are\n%q\nwant\n%q", at, rows, whole.Rows)
 			}
 		}
 		return nil

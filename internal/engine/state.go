@@ -134,9 +134,10 @@ type sku struct {
 	deltas   []delta // of all outlets, in the order of levels, then by time
 	onOrder  stock.Quantity
 	version  stock.Version // of the last change of the counts; 0: no stock row yet
-	slot     int32         // 1 + index of the change of its counts in the run's Changes, 0: none
+	run      uint64        // the newest that changed a row
+	slot     int32         // 1 + index of the change of its counts in the Changes of that run, 0: none
+	changed  skuRows       // by that run
 	loaded   skuRows       // in memory, even if empty
-	changed  skuRows       // by the run
 	apart    bool          // the recent row exists: the stock row has not what it holds
 	indexed  bool          // in the pool's index
 	used     bool          // since the last Evict
@@ -218,8 +219,9 @@ type offerState struct {
 	quantity       stock.Quantity
 	sold, released stock.Quantity
 	stopped        bool
-	counters       bool // the entry being applied moved sold or released
-	slot           int  // 1 + index of its record in the run's Changes, 0: none
+	counters       bool   // the entry being applied moved sold or released
+	slot           int32  // the index of its record in the Changes of the run
+	run            uint64 // the newest run that moved it
 }
 
 // empty reports whether there is nothing to remember of the offer.

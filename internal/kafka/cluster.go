@@ -78,6 +78,7 @@ func (c *Cluster) options(role string) []kgo.Opt {
 		kgo.WithHooks(c.outage),
 		kgo.RetryTimeout(30 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.DisableClientMetrics(), // ours are on /metrics; the last push alone of each client would take a buffer of 4 MB
 	}
 	if c.cfg.Dial != nil {
 		opts = append(opts, kgo.Dialer(c.cfg.Dial))

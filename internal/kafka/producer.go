@@ -20,7 +20,7 @@ import (
 // ProducerConfig bounds what is written.
 type ProducerConfig struct {
 	MaxRecordBytes int  // a larger key + value is refused before anything is sent; 0 is 1,900,000
-	Compress       bool // with lz4
+	Compress       bool // with snappy
 	Calls          int  // most calls at a time, each over connections of its own; others wait; 0 is 32
 }
 
@@ -109,7 +109,7 @@ func (p *Producer) take() (*client, error) {
 	}
 	compression := kgo.NoCompression()
 	if p.cfg.Compress {
-		compression = kgo.Lz4Compression()
+		compression = kgo.SnappyCompression()
 	}
 	kc, err := kgo.NewClient(append(p.cluster.options("producer"),
 		kgo.RequiredAcks(kgo.AllISRAcks()),

@@ -580,7 +580,7 @@ func (b *bench) anOffer(channel, sku string, quantity, sold, released stock.Quan
 	now := stock.InstantOf(b.now())
 	return record.OfferRecord{Offer: &record.Offer{
 		Pool: "acme", Channel: channel, Account: "account", SKU: sku, Version: b.version, ChangedAt: now, Quantity: quantity,
-		Sold: sold, Released: released, Reason: "in_stock", ChannelIDs: map[string]string{"item": "item-" + sku},
+		Sold: sold, Released: released, Reason: "in_stock", ChannelIDs: record.Dict{{Key: "item", Value: "item-" + sku}},
 		Times: record.Times{Occurred: now, Origin: now, Entry: now},
 	}}
 }

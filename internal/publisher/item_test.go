@@ -45,7 +45,7 @@ func TestAListingNamesAnotherItem(t *testing.T) {
 				b.declare("web", func(c *record.Channel) { c.LowersOwnLevel = !strings.HasSuffix(name, "no level") })
 				offer := func(item string, quantity stock.Quantity) {
 					o := b.anOffer("web", "A", quantity, 0, 0)
-					o.Offer.ChannelIDs = map[string]string{"item": item}
+					o.Offer.ChannelIDs = record.Dict{{Key: "item", Value: item}}
 					b.offers.append(o)
 				}
 				offer("first", 5)

@@ -67,7 +67,7 @@ func (l *listing) offer(f *record.Offer, now stock.Instant) {
 
 func (l *listing) set(f *record.Offer) {
 	before := l.Item
-	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: cmp.Or(f.ChannelIDs["item"], f.ChannelIDs["inventory_item_id"])}
+	l.Item = Item{SKU: f.SKU, Location: f.Location, ChannelItem: cmp.Or(f.ChannelIDs.Get("item"), f.ChannelIDs.Get("inventory_item_id"))}
 	if before != (Item{}) && before != l.Item { // what is known is another item's level
 		l.ledger.Forget()
 	}

@@ -205,7 +205,7 @@ func TestUnknownOutcomeIsReplayedUnderItsKey(t *testing.T) {
 					pass(2500 * time.Millisecond)
 					// A newer offer comes meanwhile, with another item id: neither may change what is sent again.
 					later := b.anOffer("web", "A", 2, 0, 0)
-					later.Offer.ChannelIDs = map[string]string{"item": "another"}
+					later.Offer.ChannelIDs = record.Dict{{Key: "item", Value: "another"}}
 					b.offers.append(later)
 					pass(time.Minute)
 					b.mark("web") // the other item is met for the first time

@@ -100,7 +100,7 @@ func TestCallsSavedOnShopify(t *testing.T) {
 			}
 			l.told = quantity
 			o := b.anOffer("shopify", fmt.Sprintf("SKU%03d", i), quantity, l.sold, 0)
-			o.Offer.Location, o.Offer.ChannelIDs = location, map[string]string{"inventory_item_id": place(i).Item}
+			o.Offer.Location, o.Offer.ChannelIDs = location, record.Dict{{Key: "inventory_item_id", Value: place(i).Item}}
 			b.offers.append(o)
 		}
 		for i := range skus {

@@ -270,7 +270,7 @@ func (c *channel) ship(now stock.Instant) (r *request, at stock.Instant, err err
 func (s *shipment) told() Shipment {
 	n := &s.notice
 	t := Shipment{OrderID: n.OrderID, ID: n.FulfilmentID, ShippedAt: n.ShippedAt, Carrier: n.Carrier, Tracking: n.Tracking, Lines: n.Lines}
-	if name := s.channel.state.Channel.Carriers[n.Carrier]; name != "" {
+	if name := s.channel.state.Channel.Carriers.Get(n.Carrier); name != "" {
 		t.Carrier = name
 	}
 	return t

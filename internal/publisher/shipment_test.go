@@ -56,7 +56,7 @@ func shipBench(t *testing.T) (*taker, *bench) {
 	t.Helper()
 	c := &taker{market: newMarket(true, map[string]stock.Quantity{"A": 5})}
 	b := newBench(t, map[string]publisher.Connector{"web": c})
-	b.declare("web", func(ch *record.Channel) { ch.Carriers = map[string]string{"Colissimo": "La Poste"} })
+	b.declare("web", func(ch *record.Channel) { ch.Carriers = record.Dict{{Key: "Colissimo", Value: "La Poste"}} })
 	b.offer("web", "A", 5, 0, 0)
 	b.work()
 	pass(time.Minute)

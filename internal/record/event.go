@@ -236,7 +236,7 @@ type Listing struct {
 	Pool, Channel, SKU string
 	OptedIn, Tracked   bool
 	FulfilledBy        Fulfiller
-	ChannelIDs         map[string]string
+	ChannelIDs         Dict // what the channel calls it, by kind of id
 	Title              string
 	Policies           []Policy // dated; where none is in force the channel's apply
 	PublishAt          stock.Instant
@@ -267,7 +267,7 @@ type Channel struct {
 	Publish                  Publish
 	Policies                 []Policy
 	WhenStopped              WhenStopped
-	Carriers                 map[string]string // how the channel calls a carrier, by how fulfilments do
+	Carriers                 Dict // how the channel calls a carrier, by how fulfilments do
 }
 
 // A Product is what a channel has on sale under an item of its own.

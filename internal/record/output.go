@@ -87,7 +87,7 @@ type Offer struct {
 	Sold, Released                        stock.Quantity // only grow; see DESIGN §5
 	Reason                                string         // e.g. in_stock, sold_out, not_opted_in, before_publication, deleted, untracked, below_floor
 	Inputs                                OfferInputs
-	ChannelIDs                            map[string]string
+	ChannelIDs                            Dict
 	Stopped                               bool // the listing is not offered: this is its last offer
 	Times                                 Times
 }

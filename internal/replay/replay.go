@@ -72,7 +72,12 @@ func (f *Fold) Only(pool string) { f.only = pool }
 func (f *Fold) Position() stream.Position { return f.at }
 
 // Rows returns the present rows. They belong to the fold and change with the next entry.
-func (f *Fold) Rows() Rows { return f.rows }
+func (f *Fold) Rows() Rows {
+	if f.changes.RowsOnly {
+		f.keep()
+	}
+	return f.rows
+}
 
 // State returns the state in the engine's form, to be read only. Of the tables that are loaded row by row it has what was used of
 // late: all of them are in [Fold.Rows].
@@ -93,18 +98,34 @@ func (f *Fold) Run(records []stream.Record) error {
 	}
 	f.entries = f.entries[:len(records)]
 	for i := range records {
+		if err := f.decode(&records[i], &f.entries[i]); err != nil {
+			return err
+		}
+	}
+	f.changes.RowsOnly = true
+	looked := 0
+	for i := range records {
+		if i == looked {
+			looked += f.state.Look(f.entries[i:])
+		}
 		if _, err := f.apply(&records[i], &f.entries[i]); err != nil {
 			return err
 		}
 	}
-	f.keep()
+	if f.changes.Entries >= unkeptMost || f.state.Held() > unpackedMost {
+		f.keep()
+	}
 	return nil
 }
+
+// unkeptMost bounds the entries of runs whose rows are not packed yet: a row that changes again and again is packed once.
+const unkeptMost = 250_000
 
 // keep packs the rows that changed.
 func (f *Fold) keep() {
 	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.put(w) })
 	f.changes.Reset()
+	f.changes.RowsOnly = false
 	f.makeRoom()
 }
 
@@ -120,9 +141,8 @@ func (f *Fold) makeRoom() {
 // Say folds one record and returns what the allocator has to say of it, and the rows that changed. The batch is valid until the
 // next call; it is nil for an entry that is passed over.
 func (f *Fold) Say(r *stream.Record) (*output.Batch, error) {
-	f.decoder.Recycle()
 	var e record.JournalEntry
-	folded, err := f.apply(r, &e)
+	folded, err := f.one(r, &e)
 	if err != nil || !folded {
 		return nil, err
 	}
@@ -138,9 +158,8 @@ func (f *Fold) Say(r *stream.Record) (*output.Batch, error) {
 // See folds one record and calls observe with the entry, its version and what it changed, all valid during the call. It does not call it
 // for an entry that is passed over.
 func (f *Fold) See(r *stream.Record, observe func(stock.Version, *record.JournalEntry, *engine.State, *engine.Changes)) error {
-	f.decoder.Recycle()
 	var e record.JournalEntry
-	folded, err := f.apply(r, &e)
+	folded, err := f.one(r, &e)
 	if err != nil || !folded {
 		return err
 	}
@@ -152,6 +171,7 @@ func (f *Fold) See(r *stream.Record, observe func(stock.Version, *record.Journal
 // Step folds an entry that is in no journal, or is to stand elsewhere than there, as the next one. observe is called with what it
 // changed, which is valid during the call. It keeps nothing of the entry. After an error the fold must not be used any more.
 func (f *Fold) Step(e *record.JournalEntry, observe func(*engine.State, *engine.Changes)) error {
+	f.Rows() // an earlier run's
 	v := stock.VersionAt(f.at.Generation, f.at.Offset)
 	f.at.Offset++
 	if err := f.fold(v, e); err != nil {
@@ -166,13 +186,27 @@ func (f *Fold) version(r *stream.Record) stock.Version {
 	return stock.VersionAt(f.at.Generation, r.Offset)
 }
 
-// apply folds one record into the state in memory and decodes it into e.
+// one folds a record by itself into the state in memory and decodes it into e.
+func (f *Fold) one(r *stream.Record, e *record.JournalEntry) (folded bool, err error) {
+	f.Rows() // an earlier run's
+	f.decoder.Recycle()
+	if err := f.decode(r, e); err != nil {
+		return false, err
+	}
+	return f.apply(r, e)
+}
+
+func (f *Fold) decode(r *stream.Record, e *record.JournalEntry) error {
+	if err := f.decoder.JournalEntry(r.Value, e); err != nil {
+		return fmt.Errorf("read entry %d: %w", r.Offset, err)
+	}
+	return nil
+}
+
+// apply folds one record, decoded in e, into the state in memory.
 func (f *Fold) apply(r *stream.Record, e *record.JournalEntry) (folded bool, err error) {
 	if r.Offset < f.at.Offset {
 		return false, fmt.Errorf("entry %d comes after %d entries have been folded", r.Offset, f.at.Offset)
-	}
-	if err := f.decoder.JournalEntry(r.Value, e); err != nil {
-		return false, fmt.Errorf("read entry %d: %w", r.Offset, err)
 	}
 	pool := e.Event.PoolID()
 	f.at.Offset, f.at.LeaderEpoch, f.at.Hash = r.Offset+1, r.LeaderEpoch, stream.HashValue(r.Value)

@@ -279,7 +279,7 @@ func (d *day) open() {
 			}
 			l := record.Listing{Pool: tellPool, Channel: f.id, SKU: skuOf(n), OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant, Title: skuOf(n)}
 			if f.shopify != nil {
-				l.ChannelIDs = map[string]string{"inventory_item_id": p.Item}
+				l.ChannelIDs = record.Dict{{Key: "inventory_item_id", Value: p.Item}}
 			}
 			events = append(events, record.Event{Listing: &l})
 		}

@@ -93,7 +93,7 @@ func (b *bruteForce) zero() {
 
 func (b *bruteForce) each(i, j int) {
 	if i == len(b.r.Lines) {
-		var t [][]stock.Quantity
+		t := make([][]stock.Quantity, 0, len(b.r.Lines))
 		flat := make([]stock.Quantity, 0, len(b.r.Lines)*len(b.r.Outlets))
 		for _, row := range b.take {
 			flat = append(flat, row...)

@@ -4,7 +4,6 @@ package enginetest
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
@@ -213,6 +212,6 @@ func cloneOffer(o *record.OfferRecord) record.OfferRecord {
 	}
 	c := *o.Offer
 	c.Inputs.Outlets = slices.Clone(o.Offer.Inputs.Outlets)
-	c.ChannelIDs = maps.Clone(o.Offer.ChannelIDs)
+	c.ChannelIDs = slices.Clone(o.Offer.ChannelIDs)
 	return record.OfferRecord{Offer: &c}
 }

@@ -90,7 +90,7 @@ func offer(offset int64, channel, sku string, version stock.Version, q stock.Qua
 			Outlets: []record.OfferOutlet{{Outlet: "LAV", OnHand: q + 3, Reserved: 2, SafetyStock: 1, Available: q}}, Waiting: 1, Buffer: 2, Percent: 90,
 			Cap: quantity(50), Floor: 2,
 		},
-		ChannelIDs: map[string]string{"item": "gid/1"},
+		ChannelIDs: record.Dict{{Key: "item", Value: "gid/1"}},
 		Times:      record.Times{Occurred: at(1), Origin: at(2), Entry: at(3)},
 	}}}
 }
