@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,7 +59,7 @@ func TestCallsSavedOnShopify(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const skus, location = 500, "gid://shopify/Location/1"
 		sim := simshopify.New("shopify", shopToken, 1, channelsim.Faults{}, simshopify.Options{})
-		sets, reads := 0, 0
+		var sets, reads atomic.Int64
 		network := pipes{make(chan net.Conn), make(chan struct{})}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
@@ -67,9 +68,9 @@ func TestCallsSavedOnShopify(t *testing.T) {
 			}
 			switch {
 			case strings.Contains(string(body), "inventorySetQuantities"):
-				sets++
+				sets.Add(1)
 			default:
-				reads++
+				reads.Add(1)
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			sim.ServeHTTP(w, r)
@@ -114,7 +115,9 @@ func TestCallsSavedOnShopify(t *testing.T) {
 			b.mark("shopify")
 		}
 		pass(time.Minute)
-		sets, reads, changes = 0, 0, 0
+		sets.Store(0)
+		reads.Store(0)
+		changes = 0
 		for n := range 10 * 60 * 20 { // 20 things a second
 			i := int(zipf.Uint64())
 			switch what := random.IntN(100); {
@@ -142,9 +145,9 @@ func TestCallsSavedOnShopify(t *testing.T) {
 			}
 			pass(50 * time.Millisecond)
 		}
-		t.Logf("%d changed offers, %d calls that set levels (%.0f times fewer), %d that read them", changes, sets, float64(changes)/float64(sets), reads)
-		if 20*sets > changes {
-			t.Errorf("%d calls for %d changed offers, want 20 times fewer", sets, changes)
+		t.Logf("%d changed offers, %d calls that set levels (%.0f times fewer), %d that read them", changes, sets.Load(), float64(changes)/float64(sets.Load()), reads.Load())
+		if 20*sets.Load() > int64(changes) {
+			t.Errorf("%d calls for %d changed offers, want 20 times fewer", sets.Load(), changes)
 		}
 		for i := range listings {
 			if l := &listings[i]; l.unheard > 0 {
