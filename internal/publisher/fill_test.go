@@ -125,3 +125,39 @@ func TestAChangeWaitsForOthersOnlyAfterACall(t *testing.T) {
 		})
 	}
 }
+
+// A sell-out takes along what waits for more, but not where one stale row has the whole call turned away.
+func TestWhatASellOutTakesAlong(t *testing.T) {
+	for _, spoils := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMarket(true, map[string]stock.Quantity{"A": 5, "B": 5, "C": 5})
+			m.traits.StaleSpoils = spoils
+			b := settled(t, m, 5)
+			b.offer("web", "B", 5, 0, 0)
+			b.offer("web", "C", 5, 0, 0)
+			for range 2 {
+				pass(time.Minute)
+				b.mark("web")
+			}
+			pass(time.Minute)
+			before := len(m.sets())
+			b.offer("web", "A", 4, 0, 0)
+			pass(time.Second)
+			b.offer("web", "B", 3, 0, 0)
+			pass(2500 * time.Millisecond) // A has left, B waits for more
+			b.offer("web", "C", 0, 0, 0)
+			pass(10 * time.Millisecond)
+			sets := m.sets()[before:]
+			if len(sets) != 2 || m.level("C") != 0 {
+				t.Fatalf("%d calls, C shows %d, want the second one to tell the sell-out", len(sets), m.level("C"))
+			}
+			if alone := len(sets[1].rows) == 1; alone != spoils {
+				t.Errorf("the sell-out went with %d rows, where one stale row spoils all: %t", len(sets[1].rows), spoils)
+			}
+			pass(time.Second)
+			if m.level("B") != 3 {
+				t.Errorf("B shows %d, want 3", m.level("B"))
+			}
+		})
+	}
+}
