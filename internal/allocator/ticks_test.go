@@ -133,9 +133,12 @@ func (l *loop) ticked() int {
 	return l.ticks
 }
 
-// inVirtualTime runs a worker over a journal in memory while f plays.
-func inVirtualTime(t *testing.T, store *memory, f func(l *loop)) {
+// inVirtualTime runs a worker over a journal in memory, whose first entries have the values, while f plays.
+func inVirtualTime(t *testing.T, store *memory, values [][]byte, f func(l *loop)) {
 	l := &loop{journal: newJournal(1000), offers: map[string]record.Offer{}}
+	for _, v := range values {
+		l.journal.appendRaw(v)
+	}
 	stage, err := allocator.New(allocator.DefaultConfig(), allocator.Deps{
 		Log: l.journal, Outputs: l, Store: store, Logger: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	})
@@ -172,7 +175,7 @@ func (l *loop) stocked(sku string, publish time.Time) {
 // TestTickWhenDue publishes a listing while nothing else happens: one tick is written, between the moment and 6 seconds later.
 func TestTickWhenDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, func(l *loop) {
+		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, nil, func(l *loop) {
 			l.catalogue()
 			l.stocked("SHIRT", time.Now().Add(time.Minute))
 			time.Sleep(time.Minute - time.Second)
@@ -197,7 +200,7 @@ func TestTickWhenDue(t *testing.T) {
 // TestNoTickAmongEntries leaves what is due to entries where they come.
 func TestNoTickAmongEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, func(l *loop) {
+		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, nil, func(l *loop) {
 			l.catalogue()
 			l.stocked("SHIRT", time.Now().Add(10*time.Second))
 			for range 30 {
@@ -218,7 +221,7 @@ func TestNoTickAmongEntries(t *testing.T) {
 // TestTicksCarrySweeps edits a channel of 5,000 listings: ticks follow each other until every offer is said, and then stop.
 func TestTicksCarrySweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, func(l *loop) {
+		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, nil, func(l *loop) {
 			l.catalogue()
 			for i := range 5000 {
 				l.stocked(fmt.Sprintf("SKU-%04d", i), time.Time{})
@@ -251,19 +254,18 @@ func TestTicksCarrySweeps(t *testing.T) {
 func TestTickForAPoolThatNobodySpeaksOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &memory{rows: map[engine.RowKey][]byte{}}
-		var before *journal
-		inVirtualTime(t, store, func(l *loop) {
+		var before [][]byte
+		inVirtualTime(t, store, nil, func(l *loop) {
 			l.catalogue()
 			l.stocked("SHIRT", time.Now().Add(time.Hour))
 			time.Sleep(time.Second)
 			synctest.Wait()
-			before = l.journal
+			for _, r := range l.journal.records {
+				before = append(before, r.Value)
+			}
 		})
 		time.Sleep(2 * time.Hour)
-		inVirtualTime(t, store, func(l *loop) {
-			for _, r := range before.records {
-				l.journal.appendRaw(r.Value)
-			}
+		inVirtualTime(t, store, before, func(l *loop) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if _, ok := l.offer("SHIRT"); !ok {
@@ -276,7 +278,7 @@ func TestTickForAPoolThatNobodySpeaksOf(t *testing.T) {
 // TestTicksThatGetLost writes them again, but not all the time.
 func TestTicksThatGetLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, func(l *loop) {
+		inVirtualTime(t, &memory{rows: map[engine.RowKey][]byte{}}, nil, func(l *loop) {
 			l.lost = true
 			l.catalogue()
 			l.stocked("SHIRT", time.Now().Add(time.Second))
