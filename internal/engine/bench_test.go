@@ -23,7 +23,7 @@ const (
 func BenchmarkMovements(b *testing.B) {
 	for _, channels := range []int{0, 3} {
 		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
-			f := newBenchFold(b, channels)
+			f := newBenchFold(b, channels, true)
 			bare := f.bareMap()
 			b.ReportAllocs()
 			var folding, collecting, updating time.Duration
@@ -54,15 +54,15 @@ func BenchmarkMovements(b *testing.B) {
 	}
 }
 
-// BenchmarkOrders folds orders of three lines: their first snapshot where one outlet can serve all, where two are needed, and in turn
-// with the despatch of each.
+// BenchmarkOrders folds orders of three lines: their first snapshot where one outlet can serve all, where two are needed, where every
+// line also moves the offers of three channels, and that in turn with the despatch of each.
 func BenchmarkOrders(b *testing.B) {
 	for _, kind := range []struct {
-		name              string
-		split, despatched bool
-	}{{"one outlet", false, false}, {"two outlets", true, false}, {"despatched", false, true}} {
+		name                      string
+		split, listed, despatched bool
+	}{{name: "one outlet"}, {name: "two outlets", split: true}, {name: "three channels", listed: true}, {name: "despatched", listed: true, despatched: true}} {
 		b.Run(kind.name, func(b *testing.B) {
-			f := newBenchFold(b, 3)
+			f := newBenchFold(b, 3, kind.listed)
 			r := rand.New(rand.NewPCG(2, 2))
 			for i := range benchSKUs {
 				if kind.split { // of every other SKU only the second outlet has any
@@ -82,29 +82,63 @@ func BenchmarkOrders(b *testing.B) {
 				}}})
 			}
 			b.ReportAllocs()
+			var folding, collecting time.Duration
 			n := 0
 			for b.Loop() {
-				n++
-				now := journalStart + stock.Instant(f.version)*1000
-				order := &record.Order{
-					Pool: "p", Channel: "channel-0", OrderID: fmt.Sprintf("%08d", n), Status: record.Open, UpdatedAt: now, FulfilledBy: record.ByMerchant,
+				b.StopTimer()
+				var run []record.JournalEntry
+				for range benchBatch {
+					n++
+					order, despatch := benchOrder(r, n, kind.split)
+					run = append(run, order)
+					if kind.despatched {
+						run = append(run, despatch)
+					}
 				}
-				despatch := &record.Fulfilment{
-					Pool: "p", Channel: order.Channel, OrderID: order.OrderID, FulfilmentID: "f", ReportedBy: record.Warehouse, ShippedAt: now,
+				b.StartTimer()
+				start := time.Now()
+				looked := 0
+				for i := range run {
+					f.number(&run[i])
+					run[i].EntryTime = journalStart + stock.Instant(f.version)*1000
+					if i == looked {
+						looked += f.state.Look(run[i:])
+					}
+					f.apply(b, &run[i])
 				}
-				for i, id := range []string{"1", "2", "3"} {
-					sku := benchSKU(r.IntN(benchSKUs/2)*2 + i%2)
-					order.Lines = append(order.Lines, record.OrderLine{LineID: id, SKU: sku, Quantity: 1})
-					despatch.Lines = append(despatch.Lines, record.FulfilmentLine{LineID: id, Quantity: 1})
+				folded := time.Now()
+				before := f.collected
+				f.collect()
+				if f.collected == before {
+					b.Fatal("no order has counted")
 				}
-				f.fold(b, &record.JournalEntry{Event: record.Event{Order: order}, EntryTime: now})
-				if kind.despatched {
-					f.fold(b, &record.JournalEntry{Event: record.Event{Fulfilment: despatch}, EntryTime: now})
-				}
+				folding, collecting = folding+folded.Sub(start), collecting+time.Since(folded)
 			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "orders/s")
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(n)/folding.Seconds(), "orders/s")
+			b.ReportMetric(float64(n)/collecting.Seconds(), "collected/s")
 		})
 	}
+}
+
+// benchOrder returns order n, of a unit of each of three SKUs, and its despatch. No outlet has the SKUs of a split order together.
+func benchOrder(r *rand.Rand, n int, split bool) (order, despatch record.JournalEntry) {
+	o := &record.Order{
+		Pool: "p", Channel: "channel-0", OrderID: fmt.Sprintf("%08d", n), Status: record.Open, FulfilledBy: record.ByMerchant,
+		UpdatedAt: journalStart + stock.Instant(n),
+	}
+	d := &record.Fulfilment{
+		Pool: "p", Channel: o.Channel, OrderID: o.OrderID, FulfilmentID: "f", ReportedBy: record.Warehouse, ShippedAt: o.UpdatedAt,
+	}
+	for i, id := range []string{"1", "2", "3"} {
+		sku := r.IntN(benchSKUs)
+		if split {
+			sku = sku/2*2 + i%2
+		}
+		o.Lines = append(o.Lines, record.OrderLine{LineID: id, SKU: benchSKU(sku), Quantity: 1})
+		d.Lines = append(d.Lines, record.FulfilmentLine{LineID: id, Quantity: 1})
+	}
+	return record.JournalEntry{Event: record.Event{Order: o}}, record.JournalEntry{Event: record.Event{Fulfilment: d}}
 }
 
 func benchSKU(i int) string { return fmt.Sprintf("SKU-%07d", i) }
@@ -119,7 +153,8 @@ type benchFold struct {
 	collected int
 }
 
-func newBenchFold(b *testing.B, channels int) *benchFold {
+// newBenchFold returns a fold whose SKUs have stock, and whose channels list all of them or none.
+func newBenchFold(b *testing.B, channels int, listed bool) *benchFold {
 	f := &benchFold{state: engine.NewState()}
 	if err := f.state.LoadPool("p", nil); err != nil {
 		b.Fatal(err)
@@ -134,12 +169,19 @@ func newBenchFold(b *testing.B, channels int) *benchFold {
 		apply(record.Event{Outlet: &record.Outlet{Pool: "p", Outlet: outlets[i], Priority: int32(i), SellsOnline: true, FulfilsOrders: true}})
 	}
 	for c := range channels {
-		apply(record.Event{Channel: &record.Channel{Pool: "p", Channel: fmt.Sprintf("channel-%d", c), Outlets: outlets[c:], RouteOrders: true, WhenStopped: record.StopZero}})
+		apply(record.Event{Channel: &record.Channel{
+			Pool: "p", Channel: fmt.Sprintf("channel-%d", c), Outlets: outlets[c:], RouteOrders: true, WhenStopped: record.StopZero, LowersOwnLevel: true,
+			CountStatuses:    record.CountStatuses{Merchant: []record.OrderStatus{record.Pending, record.Open, record.Cancelled}},
+			LoweringStatuses: []record.OrderStatus{record.Pending, record.Open, record.Shipped},
+		}})
 	}
 	skus := make([]string, benchSKUs)
 	for i := range skus {
 		skus[i] = benchSKU(i)
 		for c := range channels {
+			if !listed {
+				break
+			}
 			apply(record.Event{Listing: &record.Listing{
 				Pool: "p", Channel: fmt.Sprintf("channel-%d", c), SKU: skus[i], OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant,
 			}})

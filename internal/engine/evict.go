@@ -34,7 +34,7 @@ func (s *State) Evict(keep int) {
 
 // evict lets go of the rows that stays does not want, and of what is known not to exist.
 func (p *pool) evict(stays func(id string, used *bool) bool) {
-	p.found = nil
+	clear(p.found[:])
 	for id, x := range p.skus {
 		if !stays(id, &x.used) {
 			delete(p.skus, id)

@@ -14,7 +14,7 @@ func (s *State) Look(entries []record.JournalEntry) int {
 	skus := space[:0]
 	look := func(pool, id string) {
 		if p, ok := s.pools[pool]; ok {
-			if x, ok := p.skus[id]; ok {
+			if x := p.find(id); x != nil {
 				skus = append(skus, x)
 			}
 		}

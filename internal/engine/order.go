@@ -258,6 +258,9 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 	for i := range o.lines {
 		o.lines[i].ordered = 0
 	}
+	if o.lines == nil { // few lines join an order later
+		o.lines = make([]line, 0, len(in.Lines))
+	}
 	for _, l := range in.Lines {
 		stored, location := o.line(l.LineID), a.locationOf(o.channel, l.Location)
 		sku, item := a.pool.skuOf(o, o.channel, &l), ""

@@ -23,7 +23,7 @@ type pool struct {
 	seen     seenWindow
 
 	skus   map[string]*sku   // rows in memory
-	found  *sku              // by find
+	found  [foundMost]*sku   // of skus, those that were looked for last, by foundAt
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
@@ -252,18 +252,31 @@ func (p *pool) sku(id string) *sku {
 	s := p.find(id)
 	if s == nil {
 		s = &sku{id: id}
-		p.skus[id], p.found = s, s
+		p.skus[id], p.found[foundAt(id)] = s, s
 	}
 	return s
 }
 
-// find returns the row in memory, nil if there is none. Most often it is the one that was found last: what an entry needs is looked
-// for before it is applied.
-func (p *pool) find(id string) *sku {
-	if p.found == nil || p.found.id != id {
-		p.found = p.skus[id]
+// foundMost is how many of the rows that were looked for last are found without the map: those of the entries that Look has seen, and
+// whatever an entry looks for again and again. It is a power of two.
+const foundMost = 512
+
+// foundAt returns a place for the id. Ids of one pool differ at their end more than anywhere else.
+func foundAt(id string) uint32 {
+	h := uint32(0)
+	for i := max(0, len(id)-6); i < len(id); i++ {
+		h = h*33 + uint32(id[i])
 	}
-	return p.found
+	return h % foundMost
+}
+
+// find returns the row in memory, nil if there is none.
+func (p *pool) find(id string) *sku {
+	at := &p.found[foundAt(id)]
+	if *at == nil || (*at).id != id {
+		*at = p.skus[id]
+	}
+	return *at
 }
 
 // held returns the row if all its parts are in memory.
