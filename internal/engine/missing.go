@@ -48,11 +48,12 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 		m.linesOf(o)
 		var units stock.Quantity
 		var skus []string
-		for _, l := range e.Event.Order.Lines {
+		for i := range e.Event.Order.Lines {
+			l := &e.Event.Order.Lines[i]
 			if l.SKU == "" {
 				m.item(ItemID(e.Event.Order.Channel, l.Item))
 			}
-			skus = append(skus, p.skuOf(o, e.Event.Order.Channel, &l))
+			skus = append(skus, p.skuOf(o, e.Event.Order.Channel, l))
 			units += l.Fulfilled
 			if e.Event.Order.Status == record.Shipped {
 				units += l.Quantity

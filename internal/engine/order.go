@@ -261,9 +261,10 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 	if o.lines == nil { // few lines join an order later
 		o.lines = make([]line, 0, len(in.Lines))
 	}
-	for _, l := range in.Lines {
+	for k := range in.Lines {
+		l := &in.Lines[k]
 		stored, location := o.line(l.LineID), a.locationOf(o.channel, l.Location)
-		sku, item := a.pool.skuOf(o, o.channel, &l), ""
+		sku, item := a.pool.skuOf(o, o.channel, l), ""
 		if l.SKU == "" {
 			item = l.Item
 		}

@@ -4,7 +4,10 @@ import "strings"
 
 // JoinKey joins ids into a record or Redis key with '/', each id percent-encoded where it holds '%', '/', ':', '{',
 // '}' or a control character, so that the parts can always be told apart.
-func JoinKey(ids ...string) string { return string(AppendKey(nil, ids...)) }
+func JoinKey(ids ...string) string {
+	var space [96]byte
+	return string(AppendKey(space[:0], ids...))
+}
 
 // AppendKey appends to dst what [JoinKey] returns.
 func AppendKey(dst []byte, ids ...string) []byte {
