@@ -100,14 +100,16 @@ func (s *Shelf) Sell(p Place, quantity stock.Quantity, now time.Time) (Sale, boo
 	return Sale{OrderID: fmt.Sprintf("%s-%06d", s.name, s.orders), Place: p, Quantity: quantity, At: now}, true
 }
 
-// Cancel takes an order back; restock puts its units on sale again.
-func (s *Shelf) Cancel(sale Sale, restock bool) {
+// Cancel takes an order back; restock puts its units on sale again. It returns when: no set of the level comes in between.
+func (s *Shelf) Cancel(sale Sale, restock bool) (at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	at = time.Now()
 	s.sold[sale.Place] -= sale.Quantity
 	if restock {
 		s.change(sale.Place, s.levels[sale.Place]+sale.Quantity, "restock", "")
 	}
+	return at
 }
 
 // Level returns the level a customer sees, ok false for an item that is not on sale.

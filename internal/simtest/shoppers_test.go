@@ -368,8 +368,7 @@ func (d *day) cancel() {
 		p.front.shopify.CancelOrder(p.order, restock, time.Now())
 		return
 	}
-	p.front.shelf.Cancel(p.sale, restock)
-	p.cancelled = time.Now()
+	p.cancelled = p.front.shelf.Cancel(p.sale, restock)
 	d.untold = append(d.untold, p)
 }
 
