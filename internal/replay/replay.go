@@ -73,9 +73,7 @@ func (f *Fold) Position() stream.Position { return f.at }
 
 // Rows returns the present rows. They belong to the fold and change with the next entry.
 func (f *Fold) Rows() Rows {
-	if f.changes.RowsOnly {
-		f.keep()
-	}
+	f.endRun()
 	return f.rows
 }
 
@@ -120,6 +118,13 @@ func (f *Fold) Run(records []stream.Record) error {
 
 // unkeptMost bounds the entries of runs whose rows are not packed yet: a row that changes again and again is packed once.
 const unkeptMost = 250_000
+
+// endRun packs what [Fold.Run] has left unpacked.
+func (f *Fold) endRun() {
+	if f.changes.RowsOnly {
+		f.keep()
+	}
+}
 
 // keep packs the rows that changed.
 func (f *Fold) keep() {
@@ -171,7 +176,7 @@ func (f *Fold) See(r *stream.Record, observe func(stock.Version, *record.Journal
 // Step folds an entry that is in no journal, or is to stand elsewhere than there, as the next one. observe is called with what it
 // changed, which is valid during the call. It keeps nothing of the entry. After an error the fold must not be used any more.
 func (f *Fold) Step(e *record.JournalEntry, observe func(*engine.State, *engine.Changes)) error {
-	f.Rows() // an earlier run's
+	f.endRun()
 	v := stock.VersionAt(f.at.Generation, f.at.Offset)
 	f.at.Offset++
 	if err := f.fold(v, e); err != nil {
@@ -188,7 +193,7 @@ func (f *Fold) version(r *stream.Record) stock.Version {
 
 // one folds a record by itself into the state in memory and decodes it into e.
 func (f *Fold) one(r *stream.Record, e *record.JournalEntry) (folded bool, err error) {
-	f.Rows() // an earlier run's
+	f.endRun()
 	f.decoder.Recycle()
 	if err := f.decode(r, e); err != nil {
 		return false, err
