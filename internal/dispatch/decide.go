@@ -65,7 +65,8 @@ type Action struct {
 }
 
 // Decide returns what is to be done about the listing at the moment now. An open attempt blocks everything, but for a zero on
-// a channel that takes plain sets, which may also be the second one, where the first is lost. Decide records when a blind listing begins to wait for a mark, so it changes l.
+// a channel that takes plain sets, which may also be the second one, where the first is lost. Decide records when a blind listing
+// begins to wait for a mark, so it changes l.
 func (l *Listing) Decide(s Settings, now stock.Instant) Action {
 	if l.Open != nil {
 		if s.Access != Comparing && l.Old == nil && l.Quantity == 0 && (l.Open.Value > 0 || l.Open.Abandoned) {

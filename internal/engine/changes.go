@@ -26,7 +26,8 @@ type Changes struct {
 	RowsOnly bool
 
 	// run numbers the runs of the state, so that no row need be told that a run is over; 0: none has begun.
-	run        uint64
+	run uint64
+
 	skus       []skuChange
 	counts     []countChange
 	orders     []orderChange
