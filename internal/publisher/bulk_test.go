@@ -8,6 +8,7 @@ import (
 
 	"github.com/shelfwire/shelfwire/internal/dispatch"
 	"github.com/shelfwire/shelfwire/internal/publisher"
+	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
@@ -46,9 +47,11 @@ func TestABulkHasASlotOfItsOwn(t *testing.T) {
 			return meets{}
 		})
 		reads, sets := len(m.reads()), len(m.sets())
+		var offers []record.OfferRecord
 		for i := range 40 {
-			b.offer("web", bulkSKU(i), 9, 0, 0)
+			offers = append(offers, b.anOffer("web", bulkSKU(i), 9, 0, 0))
 		}
+		b.offers.append(offers...)
 		pass(10 * time.Second)
 		largest := 0
 		for _, c := range m.sets()[sets:] {

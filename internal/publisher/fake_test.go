@@ -59,16 +59,21 @@ type offers struct {
 
 func newOffers() *offers { return &offers{id: "offers-1", more: make(chan struct{})} }
 
+// append appends all records in one step: whoever reads sees all of them or none.
 func (o *offers) append(records ...record.OfferRecord) {
+	values := make([][]byte, len(records))
 	for i := range records {
-		o.appendRaw(codec.AppendOfferRecord(nil, &records[i]))
+		values[i] = codec.AppendOfferRecord(nil, &records[i])
 	}
+	o.appendRaw(values...)
 }
 
-func (o *offers) appendRaw(value []byte) {
+func (o *offers) appendRaw(values ...[]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.records = append(o.records, stream.Record{Offset: o.start + int64(len(o.records)), ContentType: stream.ContentTypeProtobuf, Value: value})
+	for _, value := range values {
+		o.records = append(o.records, stream.Record{Offset: o.start + int64(len(o.records)), ContentType: stream.ContentTypeProtobuf, Value: value})
+	}
 	close(o.more)
 	o.more = make(chan struct{})
 }
