@@ -13,7 +13,9 @@ import (
 func (a *applying) outlet(def *record.Outlet) {
 	o, _ := a.pool.outlet(def.Outlet)
 	counts := !o.declared || o.def.ChannelOwned != def.ChannelOwned
+	a.changes.outletsChange()
 	o.def, o.declared = *def, true
+	a.pool.safety[o.index] = def.SafetyStock
 	a.pool.edition++
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, outletRow(def.Outlet)})
 	if counts {

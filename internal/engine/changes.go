@@ -36,7 +36,7 @@ type Changes struct {
 	sources    []sourceChange
 	seen       []seenChange
 	pools      []poolChange
-	offers     []record.Offer // slots; offered counts those in use
+	offers     []offerChange // slots; offered counts those in use
 	offered    int
 	channels   []record.OfferRecord
 	marks      []record.ChannelMark
@@ -60,6 +60,15 @@ type countChange struct {
 	skuChange
 	changedAt stock.Instant
 	times     record.Times
+}
+
+// An offerChange is the run's record of an offer. What its outlets hold is written into it only when it is collected, or before one of
+// them changes: most SKUs change once in a run, and it is the larger part of the record.
+type offerChange struct {
+	record.Offer
+	pool    *pool
+	sku     *sku      // whose levels are still to be written into the inputs; nil: they are complete
+	outlets outletSet // of which levels those are
 }
 
 type orderChange struct {
@@ -177,7 +186,7 @@ func (c *Changes) shipment(n record.ShipmentNotice) {
 // row notes that a row of the SKU changed.
 func (c *Changes) row(p *pool, s *sku, row skuRows) {
 	if s.run != c.run {
-		s.run, s.changed, s.slot = c.run, 0, 0
+		s.run, s.changed, s.slot, s.open = c.run, 0, 0, false
 		c.skus = append(c.skus, skuChange{p, s})
 	}
 	s.changed |= row
@@ -226,18 +235,47 @@ func (c *Changes) order(p *pool, o *order) {
 }
 
 // offer returns the run's record of an offer, to be filled: the one it has had since the run began, if any. nil: none is wanted.
-func (c *Changes) offer(o *offerState) *record.Offer {
+func (c *Changes) offer(o *offerState) *offerChange {
 	if c.RowsOnly {
 		return nil
 	}
 	if o.run != c.run {
 		if c.offered == len(c.offers) {
-			c.offers = append(c.offers, record.Offer{})
+			c.offers = append(c.offers, offerChange{})
 		}
 		o.run, o.slot = c.run, int32(c.offered)
 		c.offered++
 	}
 	return &c.offers[o.slot]
+}
+
+// levelsChange completes the records of the SKU's offers before one of its levels changes.
+func (c *Changes) levelsChange(s *sku) {
+	if !s.open || s.run != c.run {
+		return
+	}
+	s.open = false
+	for i := range s.listings {
+		for j := range s.listings[i].offers {
+			if o := &s.listings[i].offers[j]; o.run == c.run {
+				c.offers[o.slot].complete()
+			}
+		}
+	}
+}
+
+// outletsChange completes all records of offers before what is known of an outlet changes.
+func (c *Changes) outletsChange() {
+	for i := range c.offers[:c.offered] {
+		c.offers[i].complete()
+	}
+}
+
+func (x *offerChange) complete() {
+	if x.sku != nil {
+		x.Inputs.Outlets = x.pool.levelsAt(x.sku, x.outlets, x.Inputs.Outlets[:0])
+		x.sku = nil
+	}
 }
 
 // EachAvailability calls f with the present counts of every SKU that changed, in the order of their first change. a is valid
@@ -273,7 +311,17 @@ func (s *State) EachOffer(c *Changes, f func(o *record.OfferRecord)) {
 	for i := range c.channels {
 		f(&c.channels[i])
 	}
+	var r record.OfferRecord
+	var outlets []record.OfferOutlet
 	for i := range c.offers[:c.offered] {
-		f(&record.OfferRecord{Offer: &c.offers[i]})
+		x := &c.offers[i]
+		kept := x.Inputs.Outlets
+		if x.sku != nil {
+			outlets = x.pool.levelsAt(x.sku, x.outlets, outlets[:0])
+			x.Inputs.Outlets = outlets
+		}
+		r.Offer = &x.Offer
+		f(&r)
+		x.Inputs.Outlets = kept
 	}
 }

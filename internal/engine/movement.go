@@ -92,6 +92,7 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 		return
 	}
 	o := a.place(m.Outlet)
+	a.changes.levelsChange(s)
 	l, from := a.pool.level(s, o)
 	l.counted = at
 	s.forget(l, from, max(at, horizon))
@@ -141,6 +142,7 @@ func (a *applying) inTheCount(s *sku, o *outlet) string {
 // is flagged. The caller has made sure that nobody has counted the shelf since.
 func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Instant) {
 	a.pool.note(s)
+	a.changes.levelsChange(s)
 	l, from := a.pool.level(s, o)
 	s.remember(l, from, secondOf(at), delta, a.pool.horizon())
 	a.remembered(s)

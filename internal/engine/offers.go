@@ -10,6 +10,9 @@ import (
 
 // offer works out what each of the SKU's listings may show, and writes an offer where that, or a counter, has changed.
 func (a *applying) offer(s *sku) {
+	if len(s.listings) == 0 {
+		return
+	}
 	for i := range s.listings {
 		l := &s.listings[i]
 		ch, ok := a.pool.channels[l.channel]
@@ -18,15 +21,15 @@ func (a *applying) offer(s *sku) {
 		}
 		stopped := offer.Stopped(&l.def, &ch.def, a.pool.clock)
 		places := a.pool.places(ch)
-		for _, at := range places {
-			a.offerAt(s, l, ch, at, stopped)
+		for j := range places {
+			a.offerAt(s, l, ch, &places[j], stopped)
 		}
 		if len(l.offers) == len(places) {
 			continue
 		}
 		for j := range l.offers {
 			if location := l.offers[j].location; !hasLocation(&ch.def, location) {
-				a.offerAt(s, l, ch, place{location: location}, offer.NoLocation)
+				a.offerAt(s, l, ch, &place{location: location}, offer.NoLocation)
 			}
 		}
 	}
@@ -41,7 +44,7 @@ func hasLocation(c *record.Channel, location string) bool {
 
 // offerAt works out one location's offer. stopped says why there is none; a listing that stops being offered gets one last
 // offer of 0, unless its channel is to be left as it is.
-func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped string) {
+func (a *applying) offerAt(s *sku, l *listing, ch *channel, at *place, stopped string) {
 	o := l.offer(at.location)
 	counters := o.counters
 	o.counters = false
@@ -55,13 +58,19 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 			return
 		}
 		if rec := a.emit(s, l, ch, o, 0, true, stopped); rec != nil {
-			rec.Inputs = record.OfferInputs{Outlets: rec.Inputs.Outlets[:0], Percent: 100}
+			rec.Inputs.Percent = 100
 		}
 		return
 	}
 
 	policy := offer.PolicyAt(l.def.Policies, ch.def.Policies, a.pool.clock)
-	available, held := a.available(s, at.offered, nil)
+	kit := a.pool.kitOf(s.id)
+	var available, held stock.Quantity
+	if kit != nil {
+		available, held = a.pool.kitsAvailable(kit, at.offered, nil), a.kitsWaiting(kit, at.offered)
+	} else {
+		available, held = a.pool.availableAt(s, at.offered), a.waitingFor(s, at.offered)
+	}
 	quantity, reason := offer.Quantity(available, held, policy)
 	if o.version != 0 && !o.stopped && o.quantity == quantity && !counters {
 		return
@@ -70,57 +79,58 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at place, stopped st
 	if rec == nil {
 		return
 	}
-	inputs := rec.Inputs.Outlets[:0]
-	a.available(s, at.offered, &inputs)
 	rec.Inputs = record.OfferInputs{
-		Outlets: inputs, Waiting: held, Buffer: policy.Buffer, Percent: policy.Percent, Cap: policy.Cap, Floor: policy.Floor,
+		Outlets: rec.Inputs.Outlets, Waiting: held, Buffer: policy.Buffer, Percent: policy.Percent, Cap: policy.Cap, Floor: policy.Floor,
 	}
+	if kit != nil {
+		a.pool.kitsAvailable(kit, at.offered, &rec.Inputs.Outlets)
+		return
+	}
+	rec.sku, rec.outlets = s, at.offered
+	s.open = true
 }
 
 // emit moves the listing's offer and fills the run's record of it, but for the inputs. nil: none is wanted.
-func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *record.Offer {
+func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *offerChange {
 	o.version, o.quantity, o.stopped = a.version, quantity, stopped
 	a.changes.row(a.pool, s, listingsRow)
 	rec := a.changes.offer(o)
 	if rec == nil {
 		return nil
 	}
-	*rec = record.Offer{
+	*rec = offerChange{pool: a.pool, Offer: record.Offer{
 		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.location,
 		Version: a.version, ChangedAt: a.pool.clock, Quantity: quantity, Sold: o.sold, Released: o.released, Reason: reason,
-		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets}, ChannelIDs: l.def.ChannelIDs, Stopped: stopped, Times: a.times(),
-	}
+		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets[:0]}, ChannelIDs: l.def.ChannelIDs, Stopped: stopped, Times: a.times(),
+	}}
 	return rec
 }
 
-// available returns what the outlets may still promise of the SKU, and how much of it is spoken for by orders that wait. into,
-// where given, collects each outlet's part, in the order of the outlets' ids.
-func (a *applying) available(s *sku, outlets outletSet, into *[]record.OfferOutlet) (available, held stock.Quantity) {
-	if kit := a.pool.kitOf(s.id); kit != nil {
-		return a.pool.kitsAvailable(kit, outlets, into), a.kitsWaiting(kit, outlets)
-	}
-	return a.pool.availableAt(s, outlets, into), a.waitingFor(s, outlets)
-}
-
 // availableAt sums what the outlets may still promise to customers: per outlet, on hand less reserved less safety stock, not
-// below 0. into, where given, collects each outlet's part, in the order of the outlets' ids.
-func (p *pool) availableAt(s *sku, outlets outletSet, into *[]record.OfferOutlet) stock.Quantity {
+// below 0.
+func (p *pool) availableAt(s *sku, outlets outletSet) stock.Quantity {
 	var sum stock.Quantity
 	for i := range s.levels {
-		l := &s.levels[i]
-		if !outlets.has(l.outlet) {
-			continue
-		}
-		o := p.outletOf(l)
-		available := max(0, l.onHand-l.reserved-o.def.SafetyStock)
-		sum += available
-		if into != nil && !l.empty() {
-			*into = append(*into, record.OfferOutlet{
-				Outlet: o.def.Outlet, OnHand: l.onHand, Reserved: l.reserved, SafetyStock: o.def.SafetyStock, Available: available,
-			})
+		if l := &s.levels[i]; outlets.has(l.outlet) {
+			sum += l.available(p.safety[l.outlet])
 		}
 	}
 	return sum
+}
+
+// levelsAt appends each of these outlets' part of what is available, in the order of the outlets' ids.
+func (p *pool) levelsAt(s *sku, outlets outletSet, to []record.OfferOutlet) []record.OfferOutlet {
+	for i := range s.levels {
+		l := &s.levels[i]
+		if l.empty() || !outlets.has(l.outlet) {
+			continue
+		}
+		safety := p.safety[l.outlet]
+		to = append(to, record.OfferOutlet{
+			Outlet: p.outletOf(l).def.Outlet, OnHand: l.onHand, Reserved: l.reserved, SafetyStock: safety, Available: l.available(safety),
+		})
+	}
+	return to
 }
 
 // waitingFor sums the waiting units of the SKU that only outlets of this set could serve: showing them again would sell

@@ -16,7 +16,8 @@ type pool struct {
 	clock    stock.Instant // journal time
 	settings record.Pool
 	outlets  map[string]*outlet
-	numbered []*outlet // the same by their index
+	numbered []*outlet        // the same by their index
+	safety   []stock.Quantity // of the same: what is kept back at each
 	channels map[string]*channel
 	origins  map[originKey]*originMark
 	sources  map[string]*sourceMark
@@ -145,6 +146,7 @@ type sku struct {
 	freed    bool          // by the entry: units became free
 	less     bool          // by the entry: less is on hand somewhere
 	offers   bool          // by the entry: offers may have changed
+	open     bool          // by the run: records of its offers are to be completed before its levels change
 	listings []listing     // by channel id
 	waiting  []waiting     // first come first served
 	promises []promise     // in the order they were made
@@ -193,6 +195,9 @@ func (l *level) empty() bool { return l.onHand == 0 && l.reserved == 0 }
 func (l *level) moved() bool { return l.deltas != 0 || l.counted != 0 || l.floor != 0 }
 
 func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
+
+// available is what may still be promised to customers where so much is kept back.
+func (l *level) available(safety stock.Quantity) stock.Quantity { return max(0, l.onHand-l.reserved-safety) }
 
 // A waiting entry is the part of an order line that nobody has promised yet. It carries what offers must know of the order,
 // so that an offer never needs order rows.
@@ -375,7 +380,7 @@ func (p *pool) outlet(id string) (o *outlet, known bool) {
 
 func (p *pool) addOutlet(o *outlet) {
 	o.index = int32(len(p.numbered))
-	p.numbered = append(p.numbered, o)
+	p.numbered, p.safety = append(p.numbered, o), append(p.safety, o.def.SafetyStock)
 	o.quoted = appendQuoted(nil, stream.EscapeID(o.def.Outlet))
 	p.outlets[o.def.Outlet] = o
 }
