@@ -63,7 +63,7 @@ type Take struct {
 }
 
 // A Decision says which outlet serves what, and why. Per line, the takes and what waits add up to the need. The caller owns
-// all of it.
+// Candidates; Takes and Waiting are the decider's and hold until it decides again.
 type Decision struct {
 	Takes   []Take           // sorted by line, then by outlet
 	Waiting []stock.Quantity // by line
@@ -91,6 +91,9 @@ type Decider struct {
 
 	lacks []record.Lack
 	ends  []int // of each candidate's part of lacks
+
+	takes []Take // those of the decision
+	waits []stock.Quantity
 }
 
 // Decide finds the allocation that, in this order, serves the first lines most fully; cuts least (Σ over lines of outlets − 1);
@@ -103,7 +106,8 @@ func (d *Decider) Decide(r *Request) Decision {
 		needed = needed || r.Lines[i].Need > 0
 	}
 	if !needed {
-		return Decision{Waiting: make([]stock.Quantity, len(r.Lines)), Rule: RuleNone, Exact: true}
+		d.waits = zeroed(d.waits, len(r.Lines))
+		return Decision{Waiting: d.waits, Rule: RuleNone, Exact: true}
 	}
 	alone := d.candidates(r)
 	d.begin(r)
@@ -149,39 +153,30 @@ func (d *Decider) lacking(r *Request, j int) {
 	}
 }
 
-// decision copies what was found; an empty rule is worked out from it.
+// decision says what was found; an empty rule is worked out from it.
 func (d *Decider) decision(r *Request, rule string) Decision {
-	out := Decision{Waiting: make([]stock.Quantity, len(r.Lines)), Exact: d.exact, Steps: d.steps, Rule: rule}
-	takes, waits := 0, false
+	d.takes, d.waits = d.takes[:0], zeroed(d.waits, len(r.Lines))
+	waits := false
 	for i := range r.Lines {
-		out.Waiting[i] = r.Lines[i].Need
+		d.waits[i] = r.Lines[i].Need
 		for j := range r.Outlets {
 			if q := d.taken(i, j); q > 0 {
-				takes++
-				out.Waiting[i] -= q
+				d.takes = append(d.takes, Take{Line: i, Outlet: j, Quantity: q})
+				d.waits[i] -= q
 			}
 		}
-		waits = waits || out.Waiting[i] > 0
+		waits = waits || d.waits[i] > 0
 	}
 	if waits && r.Rules.ShipComplete {
 		for i := range r.Lines {
-			out.Waiting[i] = r.Lines[i].Need
+			d.waits[i] = r.Lines[i].Need
 		}
-		takes = 0
-	}
-	if takes > 0 {
-		out.Takes = make([]Take, 0, takes)
-		for i := range r.Lines {
-			for j := range r.Outlets {
-				if q := d.taken(i, j); q > 0 {
-					out.Takes = append(out.Takes, Take{Line: i, Outlet: j, Quantity: q})
-				}
-			}
-		}
+		d.takes = d.takes[:0]
 	}
 	if rule == "" {
-		out.Rule = ruleOf(out.Takes, waits, r.Rules)
+		rule = ruleOf(d.takes, waits, r.Rules)
 	}
+	out := Decision{Takes: d.takes, Waiting: d.waits, Exact: d.exact, Steps: d.steps, Rule: rule}
 	d.explain(r, &out)
 	return out
 }

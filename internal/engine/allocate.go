@@ -36,6 +36,7 @@ func (a *applying) decide(o *order, anew bool) bool {
 	if len(d.Takes) > 0 || anew {
 		o.decision = record.Decision{Rule: d.Rule, Exact: d.Exact, Candidates: d.Candidates}
 	}
+	room := make([]allocated, len(d.Takes)) // for all lines in one piece
 	for takes := d.Takes; len(takes) > 0; {
 		of, n, units := takes[0].Line, 0, stock.Quantity(0)
 		for ; n < len(takes) && takes[n].Line == of; n++ {
@@ -43,6 +44,9 @@ func (a *applying) decide(o *order, anew bool) bool {
 		}
 		l := q.lines[of]
 		a.unawait(o, l, units)
+		if l.allocations == nil {
+			l.allocations, room = room[:0:n], room[n:]
+		}
 		for _, t := range takes[:n] {
 			from := q.outlets[t.Outlet]
 			l.promise(from.def.Outlet, t.Quantity)

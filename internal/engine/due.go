@@ -37,14 +37,11 @@ const (
 
 func newDueIndex() dueIndex { return dueIndex{at: map[string]stock.Instant{}} }
 
-// set puts the id's moment, 0 for none, and reports whether that changes anything.
-func (d *dueIndex) set(id string, at stock.Instant) bool {
-	if d.at[id] == at {
-		return false
-	}
+// set puts the id's moment, 0 for none.
+func (d *dueIndex) set(id string, at stock.Instant) {
 	if at == 0 {
 		delete(d.at, id)
-		return true
+		return
 	}
 	d.at[id] = at
 	heap.Push(&d.queue, dueID{at, id})
@@ -55,7 +52,6 @@ func (d *dueIndex) set(id string, at stock.Instant) bool {
 		}
 		heap.Init(&d.queue)
 	}
-	return true
 }
 
 // next returns the earliest of what is due by now.
@@ -108,10 +104,14 @@ func (q *dueQueue) Pop() any {
 
 // schedule sets when something is due, 0 for never.
 func (a *applying) schedule(kind, id string, at stock.Instant) {
-	id = kind + "/" + id
-	if a.pool.due.set(id, at) {
-		a.changes.due(a.pool, id)
+	p := a.pool
+	p.key = append(append(append(p.key[:0], kind...), '/'), id...)
+	if p.due.at[string(p.key)] == at {
+		return
 	}
+	id = string(p.key)
+	p.due.set(id, at)
+	a.changes.due(p, id)
 }
 
 // handleDue handles what has become due by journal time.

@@ -12,15 +12,14 @@ import (
 // its lines are, and where a line names the channel's own item only a listing says it.
 func (a *applying) fulfilment(in *record.Fulfilment) {
 	p := a.pool
-	key := OrderID(in.Channel, in.OrderID)
-	o := p.orders[key]
+	o, _ := p.order(in.Channel, in.OrderID)
 	if o == nil && in.ShippedAt < p.clock.Add(-closedFor) {
 		a.reject(classLate, "shipped_at", fmt.Sprintf("order %q of channel %q is not known: it may have been closed and forgotten", in.OrderID, in.Channel))
 		return
 	}
 	if o == nil {
-		o = &order{key: key, channel: in.Channel, id: in.OrderID, early: true}
-		p.orders[key] = o
+		o = &order{key: OrderID(in.Channel, in.OrderID), channel: in.Channel, id: in.OrderID, early: true}
+		p.orders[o.key] = o
 	}
 	if slices.ContainsFunc(o.fulfilments, func(f fulfilment) bool { return f.id == in.FulfilmentID }) {
 		a.reject(classDuplicate, "fulfilment_id", fmt.Sprintf("fulfilment %q of %s was seen before", in.FulfilmentID, a.describe(o)))

@@ -146,6 +146,7 @@ func (a *applying) identify(o *order) {
 			l.since = since
 		}
 	}
+	a.queueNew(o)
 	a.decideOrder(o)
 }
 

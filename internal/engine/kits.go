@@ -42,9 +42,8 @@ func (l *line) per(sku string) stock.Quantity {
 // kitOf returns the components of a kit by SKU, nil for what is none. The result is shared: nobody changes it.
 func (p *pool) kitOf(sku string) []part { return p.kits[sku] }
 
-// takes returns the SKUs with the components of those that are kits.
-func (p *pool) takes(skus []string) []part {
-	takes := make([]part, 0, len(skus))
+// appendTakes appends the SKUs with the components of those that are kits.
+func (p *pool) appendTakes(takes []part, skus ...string) []part {
 	for _, id := range skus {
 		takes = append(append(takes, part{id, 1}), p.kits[id]...)
 	}

@@ -10,26 +10,34 @@ const lookMost = 64
 // are looked at as their entries are applied come one after the other.
 func (s *State) Look(entries []record.JournalEntry) int {
 	entries = entries[:min(len(entries), lookMost)]
-	var space [2 * lookMost]*sku
-	skus := space[:0]
-	look := func(pool, id string) {
+	var moved [lookMost]*sku
+	var ordered [4 * lookMost]*sku
+	movements, orders := moved[:0], ordered[:0]
+	look := func(skus []*sku, pool, id string) []*sku {
 		if p, ok := s.pools[pool]; ok {
 			if x := p.find(id); x != nil {
 				skus = append(skus, x)
 			}
 		}
+		return skus
 	}
 	for i := range entries {
 		switch e := &entries[i].Event; {
 		case e.Movement != nil:
-			look(e.Movement.Pool, e.Movement.SKU)
+			movements = look(movements, e.Movement.Pool, e.Movement.SKU)
 		case e.Order != nil:
 			for k := range e.Order.Lines {
-				look(e.Order.Pool, e.Order.Lines[k].SKU)
+				orders = look(orders, e.Order.Pool, e.Order.Lines[k].SKU)
 			}
 		}
 	}
-	s.lookAt(skus)
+	s.lookAt(movements)
+	s.lookAt(orders)
+	for _, x := range orders {
+		if n := len(x.promises); n > 0 {
+			s.looked += int32(x.promises[n-1].units)
+		}
+	}
 	return len(entries)
 }
 

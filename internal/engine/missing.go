@@ -41,31 +41,14 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 			m.losers(x, o, onHand)
 		}
 	case record.KindOrder:
-		o, held := m.order(OrderID(e.Event.Order.Channel, e.Event.Order.OrderID))
+		o, held := m.orderOf(e.Event.Order.Channel, e.Event.Order.OrderID)
 		if !held {
 			break
 		}
 		m.linesOf(o)
-		var units stock.Quantity
-		var skus []string
-		for i := range e.Event.Order.Lines {
-			l := &e.Event.Order.Lines[i]
-			if l.SKU == "" {
-				m.item(ItemID(e.Event.Order.Channel, l.Item))
-			}
-			skus = append(skus, p.skuOf(o, e.Event.Order.Channel, l))
-			units += l.Fulfilled
-			if e.Event.Order.Status == record.Shipped {
-				units += l.Quantity
-			}
-		}
-		takes := p.takes(skus)
-		for _, pt := range takes {
-			m.skuAndWaiters(pt.sku)
-		}
-		m.leaving(e.Event.Order.Channel, o, takes, units, "")
+		m.snapshot(o, e.Event.Order)
 	case record.KindFulfilment:
-		if o, held := m.order(OrderID(e.Event.Fulfilment.Channel, e.Event.Fulfilment.OrderID)); held {
+		if o, held := m.orderOf(e.Event.Fulfilment.Channel, e.Event.Fulfilment.OrderID); held {
 			m.linesOf(o)
 			var units stock.Quantity
 			for _, l := range e.Event.Fulfilment.Lines {
@@ -74,11 +57,11 @@ func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
 			m.leaving(e.Event.Fulfilment.Channel, o, nil, units, e.Event.Fulfilment.Outlet)
 		}
 	case record.KindDecline:
-		if o, held := m.order(OrderID(e.Event.Decline.Channel, e.Event.Decline.OrderID)); held {
+		if o, held := m.orderOf(e.Event.Decline.Channel, e.Event.Decline.OrderID); held {
 			m.linesOf(o)
 		}
 	case record.KindReassign:
-		if o, held := m.order(OrderID(e.Event.Reassign.Channel, e.Event.Reassign.OrderID)); held {
+		if o, held := m.orderOf(e.Event.Reassign.Channel, e.Event.Reassign.OrderID); held {
 			m.linesOf(o)
 		}
 	case record.KindKit:
@@ -191,6 +174,40 @@ func (m *missing) order(key string) (o *order, held bool) {
 	return o, held
 }
 
+// orderOf is order by the order's ids.
+func (m *missing) orderOf(channel, id string) (o *order, held bool) {
+	if o, held = m.pool.order(channel, id); !held {
+		return m.order(OrderID(channel, id))
+	}
+	if o != nil {
+		o.used = true
+	}
+	return o, held
+}
+
+// snapshot asks for what the order's lines take, and for who may lose a promise by what has left.
+func (m *missing) snapshot(o *order, in *record.Order) {
+	p := m.pool
+	var units stock.Quantity
+	takes := p.takes[:0]
+	for i := range in.Lines {
+		l := &in.Lines[i]
+		if l.SKU == "" {
+			m.item(ItemID(in.Channel, l.Item))
+		}
+		takes = p.appendTakes(takes, p.skuOf(o, in.Channel, l))
+		units += l.Fulfilled
+		if in.Status == record.Shipped {
+			units += l.Quantity
+		}
+	}
+	for i := range takes {
+		m.skuAndWaiters(takes[i].sku)
+	}
+	p.takes = takes
+	m.leaving(in.Channel, o, takes, units, "")
+}
+
 // item returns the item (nil: there is none), or asks for it.
 func (m *missing) item(id string) (it *item, held bool) {
 	it, held = m.pool.items[id]
@@ -218,13 +235,14 @@ func (m *missing) listing(def *record.Listing) {
 		if !held || it == nil || len(it.held) == 0 {
 			continue
 		}
-		for _, pt := range m.pool.takes(append([]string{def.SKU}, it.skus...)) {
+		takes := m.pool.appendTakes(nil, append([]string{def.SKU}, it.skus...)...)
+		for _, pt := range takes {
 			m.skuAndWaiters(pt.sku)
 		}
 		for _, key := range it.held {
 			if o, held := m.order(key); held && o != nil {
 				m.linesOf(o)
-				m.leaving(o.channel, o, m.pool.takes(append([]string{def.SKU}, it.skus...)), 0, "")
+				m.leaving(o.channel, o, slices.Clone(takes), 0, "")
 			}
 		}
 	}

@@ -50,6 +50,7 @@ type line struct {
 	byWarehouse    stock.Quantity // despatched, summed over the warehouse's own reports
 	fulfilled      stock.Quantity // despatched and taken off the shelf
 	waiting        stock.Quantity
+	unqueued       bool           // some of it is not in the queues yet; only while an entry is applied
 	since          stock.Version  // of the entry since which it waits
 	sold, released stock.Quantity // this line's part of its listing's counters
 	allocations    []allocated    // in the order they were decided
@@ -101,8 +102,7 @@ func (a *applying) order(in *record.Order) {
 	if readAt == 0 {
 		readAt = a.entry.EntryTime
 	}
-	key := OrderID(in.Channel, in.OrderID)
-	o := p.orders[key]
+	o, _ := p.order(in.Channel, in.OrderID)
 	if o != nil && !o.early && (in.UpdatedAt < o.updatedAt || in.UpdatedAt == o.updatedAt && readAt <= o.readAt) {
 		return
 	}
@@ -120,10 +120,13 @@ func (a *applying) order(in *record.Order) {
 		return
 	}
 	if o == nil {
-		o = &order{key: key, channel: in.Channel, id: in.OrderID}
-		p.orders[key] = o
+		o = &order{key: OrderID(in.Channel, in.OrderID), channel: in.Channel, id: in.OrderID}
+		p.orders[o.key] = o
 	}
-	before := o.fingerprint()
+	before := ""
+	if !first {
+		before = o.fingerprint()
+	}
 	o.status, o.updatedAt, o.readAt, o.placedAt, o.fulfilledBy = in.Status, in.UpdatedAt, readAt, in.PlacedAt, in.FulfilledBy
 	o.expiresAt = in.ExpiresAt
 	a.changes.order(p, o)
@@ -145,6 +148,7 @@ func (a *applying) order(in *record.Order) {
 		o.decision = record.Decision{} // paid after all: it is decided anew
 	}
 	a.allocate(o)
+	a.queueNew(o)
 	if first || o.fingerprint() != before {
 		a.stamp(o)
 	}
@@ -277,9 +281,8 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 			*stored = line{id: l.LineID, sku: sku, kit: a.pool.kitOf(sku), location: location}
 		}
 		if stored == nil {
-			i, _ := slices.BinarySearchFunc(o.lines, l.LineID, func(x line, id string) int { return strings.Compare(x.id, id) })
-			o.lines = slices.Insert(o.lines, i, line{id: l.LineID, sku: sku, kit: a.pool.kitOf(sku), location: location})
-			stored = &o.lines[i]
+			stored = o.addLine(l.LineID)
+			stored.sku, stored.kit, stored.location = sku, a.pool.kitOf(sku), location
 		}
 		if stored.item = item; sku == "" && !held {
 			a.hold(o, stored)
@@ -304,6 +307,17 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 			stored.byChannel = max(stored.byChannel, l.Quantity)
 		}
 	}
+}
+
+// addLine makes a line of an id that the order does not have. The pointer holds until the next call.
+func (o *order) addLine(id string) *line {
+	n := len(o.lines)
+	o.lines = append(o.lines, line{})
+	for ; n > 0 && o.lines[n-1].id > id; n-- { // most come in order
+		o.lines[n] = o.lines[n-1]
+	}
+	o.lines[n] = line{id: id}
+	return &o.lines[n]
 }
 
 // allocation fills r with what the order's record says.

@@ -41,6 +41,8 @@ type pool struct {
 	sweptDirty bool                // likewise
 	dueDirty   map[string]struct{} // likewise
 	private    packer              // scratch of a stock row
+	key        []byte              // scratch of a key that is looked for
+	takes      []part              // scratch of what a snapshot's lines take
 }
 
 // An outlet is a place with stock; declared is false until the catalogue has named it. Its index numbers the outlets in
@@ -197,7 +199,9 @@ func (l *level) moved() bool { return l.deltas != 0 || l.counted != 0 || l.floor
 func (l *level) free() stock.Quantity { return max(0, l.onHand-l.reserved) }
 
 // available is what may still be promised to customers where so much is kept back.
-func (l *level) available(safety stock.Quantity) stock.Quantity { return max(0, l.onHand-l.reserved-safety) }
+func (l *level) available(safety stock.Quantity) stock.Quantity {
+	return max(0, l.onHand-l.reserved-safety)
+}
 
 // A waiting entry is the part of an order line that nobody has promised yet. It carries what offers must know of the order,
 // so that an offer never needs order rows.
@@ -264,7 +268,9 @@ func (p *pool) sku(id string) *sku {
 
 // foundMost is how many of the rows that were looked for last are found without the map: those of the entries that Look has seen, and
 // whatever an entry looks for again and again. It is a power of two.
-const foundMost = 512
+const foundMost = 1 << foundBits
+
+const foundBits = 11
 
 // foundAt returns a place for the id. Ids of one pool differ at their end more than anywhere else.
 func foundAt(id string) uint32 {
@@ -272,7 +278,7 @@ func foundAt(id string) uint32 {
 	for i := max(0, len(id)-6); i < len(id); i++ {
 		h = h*33 + uint32(id[i])
 	}
-	return h % foundMost
+	return h * 2654435769 >> (32 - foundBits) // 2³² divided by the golden ratio: neighbours are spread evenly (Knuth, TAOCP 6.4)
 }
 
 // find returns the row in memory, nil if there is none.
@@ -419,6 +425,13 @@ func (p *pool) able(ids, declined []string) []*outlet {
 
 func byPriority(a, b *outlet) int {
 	return cmp.Or(cmp.Compare(a.def.Priority, b.def.Priority), strings.Compare(a.def.Outlet, b.def.Outlet))
+}
+
+// order returns the order in memory, nil for one that is known not to exist.
+func (p *pool) order(channel, id string) (o *order, held bool) {
+	p.key = stream.AppendKey(p.key[:0], channel, id)
+	o, held = p.orders[string(p.key)]
+	return o, held
 }
 
 // OrderID returns the id of an order's row in TableOrders.

@@ -8,7 +8,7 @@ import (
 )
 
 // target brings the line to what the order's status asks for: despatches what the channel says was, gives back what is no
-// longer wanted, and lets new units wait until allocate finds them an outlet.
+// longer wanted, and lets new units wait until allocate finds them an outlet; what it leaves queueNew queues.
 func (a *applying) target(o *order, l *line) {
 	if l.sku == "" {
 		return
@@ -41,7 +41,8 @@ func (a *applying) target(o *order, l *line) {
 		if l.waiting == 0 {
 			since = a.version
 		}
-		a.await(o, l, need, since)
+		l.since, l.unqueued = since, true
+		l.waiting += need
 		a.demand(l, need)
 		o.undecided = true
 	case need < 0:
@@ -64,6 +65,16 @@ func (a *applying) await(o *order, l *line, units stock.Quantity, since stock.Ve
 	l.since = since
 	l.waiting += units
 	a.queue(o, l)
+}
+
+// queueNew puts into the queues what target lets wait and allocate has found no outlet for, which is mostly nothing.
+func (a *applying) queueNew(o *order) {
+	for i := range o.lines {
+		if l := &o.lines[i]; l.unqueued {
+			l.unqueued = false
+			a.queue(o, l)
+		}
+	}
 }
 
 // queue makes the queues of what the line takes say how it waits.
