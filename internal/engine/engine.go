@@ -75,8 +75,9 @@ type RowWrite struct {
 // A State is the rows of the pools of one journal partition that are in memory. It is used by one goroutine.
 type State struct {
 	pools  map[string]*pool
-	runs   uint64 // how many have begun
-	looked int32  // what Look has seen, so that the compiler does not leave its loads out
+	runs   uint64    // how many have begun
+	look   []looking // scratch of Look
+	looked int32     // what Look has seen, so that the compiler does not leave its loads out
 }
 
 // NewState returns an empty state, which holds no pool.

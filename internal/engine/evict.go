@@ -4,7 +4,7 @@ package engine
 func (s *State) Held() int {
 	n := 0
 	for _, p := range s.pools {
-		n += len(p.skus) + len(p.orders) + len(p.items)
+		n += p.skus.rows + len(p.orders) + len(p.items)
 	}
 	return n
 }
@@ -34,12 +34,7 @@ func (s *State) Evict(keep int) {
 
 // evict lets go of the rows that stays does not want, and of what is known not to exist.
 func (p *pool) evict(stays func(id string, used *bool) bool) {
-	clear(p.found[:])
-	for id, x := range p.skus {
-		if !stays(id, &x.used) {
-			delete(p.skus, id)
-		}
-	}
+	p.skus.keep(func(x *sku) bool { return stays(x.id, &x.used) })
 	for id, o := range p.orders {
 		if o == nil || !stays(id, &o.used) {
 			delete(p.orders, id)

@@ -5,60 +5,75 @@ import "github.com/shelfwire/shelfwire/internal/record"
 // lookMost is how many entries Look takes at a time: what they need stays in the processor's caches until they are applied.
 const lookMost = 64
 
+// A looking is a row that Look is on its way to.
+type looking struct {
+	pool *pool
+	id   string
+	hash uint64
+	row  *sku
+}
+
 // Look looks at the rows that the movements and orders among the first of the entries are about, and returns how many entries these
 // are. It changes nothing. A fold waits for memory more than it computes: rows that are looked at together come together, those that
 // are looked at as their entries are applied come one after the other.
 func (s *State) Look(entries []record.JournalEntry) int {
 	entries = entries[:min(len(entries), lookMost)]
-	var moved [lookMost]*sku
-	var ordered [4 * lookMost]*sku
-	movements, orders := moved[:0], ordered[:0]
-	look := func(skus []*sku, pool, id string) []*sku {
-		if p, ok := s.pools[pool]; ok {
-			if x := p.find(id); x != nil {
-				skus = append(skus, x)
-			}
-		}
-		return skus
-	}
+	s.look = s.look[:0]
 	for i := range entries {
 		switch e := &entries[i].Event; {
 		case e.Movement != nil:
-			movements = look(movements, e.Movement.Pool, e.Movement.SKU)
+			if p, ok := s.pools[e.Movement.Pool]; ok {
+				s.look = append(s.look, looking{pool: p, id: e.Movement.SKU, hash: hashSKU(e.Movement.SKU)})
+			}
 		case e.Order != nil:
-			for k := range e.Order.Lines {
-				orders = look(orders, e.Order.Pool, e.Order.Lines[k].SKU)
+			if p, ok := s.pools[e.Order.Pool]; ok {
+				for k := range e.Order.Lines {
+					id := e.Order.Lines[k].SKU
+					s.look = append(s.look, looking{pool: p, id: id, hash: hashSKU(id)})
+				}
 			}
 		}
 	}
-	s.lookAt(movements)
-	s.lookAt(orders)
-	for _, x := range orders {
-		if n := len(x.promises); n > 0 {
-			s.looked += int32(x.promises[n-1].units)
+	// Step by step for all of them: where a step leads to is known when the one before has come.
+	for i := range s.look {
+		x := &s.look[i]
+		x.row = x.pool.skus.first(x.hash)
+	}
+	for i := range s.look {
+		if x := s.look[i].row; x != nil {
+			s.looked += int32(x.slot) + int32(len(x.id)) + int32(len(x.listings))
+		}
+	}
+	for i := range s.look {
+		if x := s.look[i].row; x != nil {
+			s.lookAt(x)
+		}
+	}
+	for i := range s.look {
+		if x := s.look[i].row; x != nil {
+			for k := range x.listings {
+				if l := &x.listings[k]; len(l.offers) > 0 {
+					s.looked += l.offers[0].slot
+				}
+			}
 		}
 	}
 	return len(entries)
 }
 
-// lookAt looks at the SKUs' rows, step by step for all of them: where a step leads to is known when the one before has come.
-func (s *State) lookAt(skus []*sku) {
-	for _, x := range skus {
-		if len(x.levels) > 0 {
-			s.looked += x.levels[0].outlet
-		}
-		if len(x.deltas) > 0 {
-			s.looked += x.deltas[0].high
-		}
-		for i := range x.listings {
-			s.looked += int32(len(x.listings[i].offers))
-		}
+// lookAt looks at what the row itself leads to.
+func (s *State) lookAt(x *sku) {
+	s.looked += int32(x.id[0])
+	for i := 0; i < len(x.levels); i += 2 { // two are a line of the cache
+		s.looked += x.levels[i].outlet
 	}
-	for _, x := range skus {
-		for i := range x.listings {
-			if l := &x.listings[i]; len(l.offers) > 0 {
-				s.looked += l.offers[0].slot
-			}
-		}
+	if n := len(x.deltas); n > 0 {
+		s.looked += x.deltas[n-1].high
+	}
+	if n := len(x.promises); n > 0 {
+		s.looked += int32(x.promises[n-1].units)
+	}
+	for i := range x.listings {
+		s.looked += int32(len(x.listings[i].offers))
 	}
 }

@@ -12,8 +12,8 @@ func (s *State) Availability(pool, sku string, a *record.Availability) bool {
 	if !ok {
 		return false
 	}
-	x, ok := p.skus[sku]
-	if !ok || x.version == 0 {
+	x := p.skus.find(sku)
+	if x == nil || x.version == 0 {
 		return false
 	}
 	p.availability(x, a)

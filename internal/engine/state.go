@@ -23,8 +23,7 @@ type pool struct {
 	sources  map[string]*sourceMark
 	seen     seenWindow
 
-	skus   map[string]*sku   // rows in memory
-	found  [foundMost]*sku   // of skus, those that were looked for last, by foundAt
+	skus   skuTable          // rows in memory
 	orders map[string]*order // rows in memory, by order key; nil: known not to exist
 	items  map[string]*item  // likewise
 	index  skuIndex          // every SKU that has a row anywhere
@@ -246,7 +245,6 @@ func newPool(id string) *pool {
 		origins:  map[originKey]*originMark{},
 		sources:  map[string]*sourceMark{},
 		seen:     newSeenWindow(),
-		skus:     map[string]*sku{},
 		orders:   map[string]*order{},
 		items:    map[string]*item{},
 		due:      newDueIndex(),
@@ -258,41 +256,17 @@ func newPool(id string) *pool {
 
 // sku returns the row in memory, making an empty one if there is none.
 func (p *pool) sku(id string) *sku {
-	s := p.find(id)
+	s := p.skus.find(id)
 	if s == nil {
 		s = &sku{id: id}
-		p.skus[id], p.found[foundAt(id)] = s, s
+		p.skus.add(s)
 	}
 	return s
 }
 
-// foundMost is how many of the rows that were looked for last are found without the map: those of the entries that Look has seen, and
-// whatever an entry looks for again and again. It is a power of two.
-const foundMost = 1 << foundBits
-
-const foundBits = 11
-
-// foundAt returns a place for the id. Ids of one pool differ at their end more than anywhere else.
-func foundAt(id string) uint32 {
-	h := uint32(0)
-	for i := max(0, len(id)-6); i < len(id); i++ {
-		h = h*33 + uint32(id[i])
-	}
-	return h * 2654435769 >> (32 - foundBits) // 2³² divided by the golden ratio: neighbours are spread evenly (Knuth, TAOCP 6.4)
-}
-
-// find returns the row in memory, nil if there is none.
-func (p *pool) find(id string) *sku {
-	at := &p.found[foundAt(id)]
-	if *at == nil || (*at).id != id {
-		*at = p.skus[id]
-	}
-	return *at
-}
-
 // held returns the row if all its parts are in memory.
 func (p *pool) held(id string) (*sku, bool) {
-	s := p.find(id)
+	s := p.skus.find(id)
 	return s, s != nil && s.loaded == allRows
 }
 
