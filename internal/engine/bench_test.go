@@ -55,7 +55,8 @@ func BenchmarkMovements(b *testing.B) {
 }
 
 // BenchmarkOrders folds orders of three lines: their first snapshot where one outlet can serve all, where two are needed, where every
-// line also moves the offers of three channels, and that in turn with the despatch of each.
+// line also moves the offers of three channels, and that in turn with the despatch of each. "x-bare-map" is as in BenchmarkMovements, a
+// map update for every line.
 func BenchmarkOrders(b *testing.B) {
 	for _, kind := range []struct {
 		name                      string
@@ -81,8 +82,9 @@ func BenchmarkOrders(b *testing.B) {
 					Pool: "p", Outlet: "OUTLET-00", SKU: benchSKU(i), Kind: stock.Receipt, Quantity: 1_000_000, OccurredAt: journalStart,
 				}}})
 			}
+			bare := f.bareMap()
 			b.ReportAllocs()
-			var folding, collecting time.Duration
+			var folding, collecting, updating time.Duration
 			n := 0
 			for b.Loop() {
 				b.StopTimer()
@@ -112,9 +114,12 @@ func BenchmarkOrders(b *testing.B) {
 				if f.collected == before {
 					b.Fatal("no order has counted")
 				}
-				folding, collecting = folding+folded.Sub(start), collecting+time.Since(folded)
+				collected := time.Now()
+				bare(run)
+				folding, collecting, updating = folding+folded.Sub(start), collecting+collected.Sub(folded), updating+time.Since(collected)
 			}
 			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(folding)/float64(updating), "x-bare-map")
 			b.ReportMetric(float64(n)/folding.Seconds(), "orders/s")
 			b.ReportMetric(float64(n)/collecting.Seconds(), "collected/s")
 		})
@@ -265,14 +270,21 @@ func (f *benchFold) collect() {
 	f.changes.Reset()
 }
 
-// bareMap returns what adds movements to numbers in a map that holds all shelves: the floor.
+// bareMap returns what adds movements to numbers in a map that holds all shelves, and takes order lines from them: the floor.
 func (f *benchFold) bareMap() func([]record.JournalEntry) {
 	type shelf struct{ pool, sku, outlet string }
 	levels := make(map[shelf]stock.Quantity, benchSKUs*4)
 	update := func(entries []record.JournalEntry) {
 		for i := range entries {
-			m := entries[i].Event.Movement
-			levels[shelf{m.Pool, m.SKU, m.Outlet}] += m.Kind.Delta(m.Quantity)
+			switch e := &entries[i].Event; {
+			case e.Movement != nil:
+				m := e.Movement
+				levels[shelf{m.Pool, m.SKU, m.Outlet}] += m.Kind.Delta(m.Quantity)
+			case e.Order != nil:
+				for k := range e.Order.Lines {
+					levels[shelf{e.Order.Pool, e.Order.Lines[k].SKU, "OUTLET-00"}] -= e.Order.Lines[k].Quantity
+				}
+			}
 		}
 	}
 	update(f.movements)

@@ -227,7 +227,7 @@ func (m *missing) listing(def *record.Listing) {
 	}
 	m.waiters(x)
 	names := itemsOf(def)
-	if i, ok := slices.BinarySearchFunc(x.listings, def.Channel, func(l listing, id string) int { return strings.Compare(l.channel, id) }); ok && x.listings[i].declared {
+	if i, found := x.findListing(def.Channel); found && x.listings[i].declared {
 		names = append(names, itemsOf(&x.listings[i].def)...)
 	}
 	for _, name := range names {

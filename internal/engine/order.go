@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -87,8 +88,8 @@ type fulfilment struct {
 }
 
 func (o *order) line(id string) *line {
-	i, ok := slices.BinarySearchFunc(o.lines, id, func(l line, id string) int { return strings.Compare(l.id, id) })
-	if !ok {
+	i, found := sort.Find(len(o.lines), func(i int) int { return strings.Compare(id, o.lines[i].id) })
+	if !found {
 		return nil
 	}
 	return &o.lines[i]
@@ -311,13 +312,12 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 
 // addLine makes a line of an id that the order does not have. The pointer holds until the next call.
 func (o *order) addLine(id string) *line {
-	n := len(o.lines)
-	o.lines = append(o.lines, line{})
-	for ; n > 0 && o.lines[n-1].id > id; n-- { // most come in order
-		o.lines[n] = o.lines[n-1]
+	o.lines = append(o.lines, line{id: id})
+	i := len(o.lines) - 1
+	for ; i > 0 && o.lines[i-1].id > id; i-- { // most come in order
+		o.lines[i-1], o.lines[i] = o.lines[i], o.lines[i-1]
 	}
-	o.lines[n] = line{id: id}
-	return &o.lines[n]
+	return &o.lines[i]
 }
 
 // allocation fills r with what the order's record says.

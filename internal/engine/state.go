@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -328,21 +329,22 @@ func (s *sku) at(o *outlet) (level, []delta) {
 // listing returns the SKU's listing on the channel, making an undeclared one if there is none. The pointer holds until the
 // next call that makes one.
 func (s *sku) listing(channel string) *listing {
-	i, ok := slices.BinarySearchFunc(s.listings, channel, func(l listing, id string) int {
-		return strings.Compare(l.channel, id)
-	})
-	if !ok {
+	i, found := s.findListing(channel)
+	if !found {
 		s.listings = slices.Insert(s.listings, i, listing{channel: channel})
 	}
 	return &s.listings[i]
 }
 
+// findListing returns where the listing on the channel is, or would be.
+func (s *sku) findListing(channel string) (i int, found bool) {
+	return sort.Find(len(s.listings), func(i int) int { return strings.Compare(channel, s.listings[i].channel) })
+}
+
 // offer returns the listing's offer at the location, making an empty one if there is none.
 func (l *listing) offer(location string) *offerState {
-	i, ok := slices.BinarySearchFunc(l.offers, location, func(o offerState, id string) int {
-		return strings.Compare(o.location, id)
-	})
-	if !ok {
+	i, found := sort.Find(len(l.offers), func(i int) int { return strings.Compare(location, l.offers[i].location) })
+	if !found {
 		l.offers = slices.Insert(l.offers, i, offerState{location: location})
 	}
 	return &l.offers[i]
