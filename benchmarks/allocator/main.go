@@ -1,7 +1,7 @@
 // The allocator benchmark measures the allocator alone, on a real Kafka and a real Redis, beside a bare client that copies the
 // same records from one topic to another in the same run.
 //
-// Seconds depend on the machine and on what else it does, so only the ratio of the two is judged, for uniform movements: each
+// Seconds depend on the machine and on what else it does, so only the ratio of the two is judged, for the first load, uniform movements: each
 // round's is that of a fold and the copies right before and after it, and it fails where three of four rounds are below what
 // is asked for. Behind the rounds comes a fold under a profile, which says where the processor's time goes.
 //
@@ -50,6 +50,7 @@ type options struct {
 	entries, skus, rounds, batch int
 	naive                        int
 	least                        float64
+	load                         string
 	streams, profiles, results   string
 }
 
@@ -63,6 +64,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.batch, "batch", 5000, "entries a batch")
 	flags.Float64Var(&o.least, "least", 0.15, "fail where the uniform ratio is below this")
 	flags.IntVar(&o.naive, "naive", 0, "measure the naive consumer too, with this many of the movements")
+	flags.StringVar(&o.load, "load", "", "measure this load only: uniform, zipf 1.1 or mixed")
 	flags.StringVar(&o.streams, "streams", "", "measure Kafka Streams too, as built into this folder (make bin/streams/streams.jar)")
 	flags.StringVar(&o.profiles, "profiles", "", "keep the CPU profiles in this folder")
 	flags.StringVar(&o.results, "results", "", "write the medians as a Markdown table to this file")
@@ -96,6 +98,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		if err := os.WriteFile(o.results, table(o, b.Machine(), results), 0o644); err != nil {
 			return fmt.Errorf("write the results: %w", err)
 		}
+	}
+	if len(results) == 0 {
+		return fmt.Errorf("there is no load %q", o.load)
 	}
 	return judge(out, o.least, results[0])
 }

@@ -71,7 +71,7 @@ func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 		if i == looked {
 			looked += f.state.Look(r.records[i:])
 		}
-		if err := f.need(ctx, r.entries[i:], &prefetched); err != nil {
+		if err := f.need(ctx, r, i, &prefetched); err != nil {
 			return err
 		}
 		if err := f.state.Apply(e.Version, e.JournalEntry, &f.changes); err != nil {
@@ -94,39 +94,44 @@ func (f *fold) evict(keep int) {
 	f.state.Evict(keep)
 }
 
-// need loads what the first of the entries needs. The first of a run that needs something loads for all that follow as well.
-func (f *fold) need(ctx context.Context, entries []output.Entry, prefetched *bool) error {
-	if err := f.pool(ctx, entries[0].Event.PoolID()); err != nil {
+// need loads what entry i of the run needs. The first that needs something loads for all that follow as well.
+func (f *fold) need(ctx context.Context, r *run, i int, prefetched *bool) error {
+	e := r.entries[i].JournalEntry
+	if err := f.pool(ctx, e.Event.PoolID()); err != nil {
 		return err
 	}
-	f.missing = f.state.Missing(f.missing[:0], entries[0].JournalEntry)
+	f.missing = f.state.Missing(f.missing[:0], e)
 	if len(f.missing) == 0 {
 		return nil
 	}
 	if !*prefetched {
 		*prefetched = true
-		if err := f.prefetch(ctx, entries); err != nil {
+		if err := f.prefetch(ctx, r, i); err != nil {
 			return err
 		}
-		f.missing = f.state.Missing(f.missing[:0], entries[0].JournalEntry)
+		f.missing = f.state.Missing(f.missing[:0], e)
 	}
 	for len(f.missing) > 0 {
 		if err := f.load(ctx, f.missing); err != nil {
 			return err
 		}
-		f.missing = f.state.Missing(f.missing[:0], entries[0].JournalEntry)
+		f.missing = f.state.Missing(f.missing[:0], e)
 	}
 	return nil
 }
 
-// prefetch loads what the entries need, as far as it can be told before they are applied. Later rounds only look at the
-// entries that were not complete: memory only grows.
-func (f *fold) prefetch(ctx context.Context, entries []output.Entry) error {
-	f.incomplete = append(f.incomplete[:0], entries...)
-	for range prefetchRounds {
+// prefetch loads what the run's entries need from the first on, as far as it can be told before they are applied. Later rounds only
+// look at the entries that were not complete: memory only grows.
+func (f *fold) prefetch(ctx context.Context, r *run, first int) error {
+	f.incomplete = append(f.incomplete[:0], r.entries[first:]...)
+	for round := range prefetchRounds {
 		f.missing = f.missing[:0]
 		left := f.incomplete[:0]
-		for _, e := range f.incomplete {
+		looked := 0
+		for i, e := range f.incomplete {
+			if round == 0 && i == looked {
+				looked += f.state.Look(r.records[first+i:])
+			}
 			if err := f.pool(ctx, e.Event.PoolID()); err != nil {
 				return err
 			}

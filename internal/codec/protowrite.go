@@ -54,16 +54,15 @@ func (c *coder) endWire(f *frame) {
 
 // putSpan writes a google.protobuf.Timestamp or Duration.
 func (c *coder) putSpan(num protowire.Number, seconds, nanos int64) {
-	var space [2 + 2*binary.MaxVarintLen64]byte
-	body := space[:0]
+	c.putPair(num, protowire.BytesType, 0)
+	body := len(c.out)
 	if seconds != 0 {
-		body = binary.AppendUvarint(append(body, secondsTag), uint64(seconds))
+		c.out = binary.AppendUvarint(append(c.out, secondsTag), uint64(seconds))
 	}
 	if nanos != 0 {
-		body = binary.AppendUvarint(append(body, nanosTag), uint64(nanos))
+		c.out = binary.AppendUvarint(append(c.out, nanosTag), uint64(nanos))
 	}
-	c.putPair(num, protowire.BytesType, uint64(len(body)))
-	c.out = append(c.out, body...)
+	c.out[body-1] = byte(len(c.out) - body) // at most 22
 }
 
 func (c *coder) putInstant(num protowire.Number, t stock.Instant) {

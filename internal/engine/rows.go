@@ -32,9 +32,25 @@ func originRow(k originKey) string {
 // is valid during the call.
 func (s *State) EachRow(c *Changes, f func(RowWrite)) {
 	p := &c.packed
-	put := func(table Table, pool *pool, id string) {
-		f(RowWrite{RowKey{table, pool.id, id}, p.b})
+	c.eachRow(p, func(w RowWrite) {
+		f(w)
 		p.b = p.b[:0]
+	})
+}
+
+// AppendRows is [State.EachRow] for whoever keeps the values: it appends them to b, one after the other.
+func (s *State) AppendRows(b []byte, c *Changes, f func(RowWrite)) []byte {
+	p := packer{b: b}
+	c.eachRow(&p, f)
+	return p.b
+}
+
+// eachRow calls f with the rows as it packs them. f may empty p.
+func (c *Changes) eachRow(p *packer, f func(RowWrite)) {
+	from := len(p.b)
+	put := func(table Table, pool *pool, id string) {
+		f(RowWrite{RowKey{table, pool.id, id}, p.b[from:]})
+		from = len(p.b)
 	}
 	for _, pl := range c.clocks {
 		p.instant(pl.clock)

@@ -25,7 +25,7 @@ type ProducerConfig struct {
 }
 
 // keptRecords is how large a call may be for its scratch to be kept.
-const keptRecords = 16_384
+const keptRecords = 32_768
 
 // slowAfter is how long messages wait for their acks before that is said.
 const slowAfter = 10 * time.Second
@@ -247,12 +247,13 @@ func (p *Producer) fill(ctx context.Context, c *client, messages []stream.Messag
 	records := c.records[:len(messages)]
 	var name string
 	var partitions int32
+	now := time.Now() // of all: else the client asks the clock for each
 	for i := range messages {
 		r, m := &records[i], &messages[i]
 		if i == 0 || m.Topic != messages[i-1].Topic { // most follow another of their topic
 			name, partitions = p.cluster.name(m.Topic), 0
 		}
-		r.Topic, r.Key, r.Value, r.Partition = name, m.Key, m.Value, m.Partition
+		r.Topic, r.Key, r.Value, r.Partition, r.Timestamp = name, m.Key, m.Value, m.Partition, now
 		switch m.ContentType {
 		case "":
 		case stream.ContentTypeProtobuf:

@@ -80,12 +80,12 @@ func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries 
 		b.arena = codec.AppendOfferRecord(b.arena, &o)
 		b.message(m, stream.Offers, mark.Account)
 	}
-	s.EachRow(c, func(r engine.RowWrite) {
-		sp := span{value: len(b.arena)}
-		b.arena = append(b.arena, r.Value...)
-		sp.end = len(b.arena)
-		if r.Value == nil {
-			sp.end = -1
+	end := len(b.arena)
+	b.arena = s.AppendRows(b.arena, c, func(r engine.RowWrite) {
+		sp := span{value: end, end: -1}
+		if r.Value != nil {
+			end += len(r.Value)
+			sp.end = end
 		}
 		b.spans = append(b.spans, sp)
 		b.Rows = append(b.Rows, engine.RowWrite{RowKey: r.RowKey})
