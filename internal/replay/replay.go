@@ -110,6 +110,7 @@ func (f *Fold) Run(records []stream.Record) error {
 			return err
 		}
 	}
+	f.at.Hash = stream.HashValue(records[len(records)-1].Value)
 	if f.changes.Entries >= unkeptMost || f.state.Held() > unpackedMost {
 		f.keep()
 	}
@@ -198,6 +199,7 @@ func (f *Fold) one(r *stream.Record, e *record.JournalEntry) (folded bool, err e
 	if err := f.decode(r, e); err != nil {
 		return false, err
 	}
+	f.at.Hash = stream.HashValue(r.Value)
 	return f.apply(r, e)
 }
 
@@ -208,13 +210,13 @@ func (f *Fold) decode(r *stream.Record, e *record.JournalEntry) error {
 	return nil
 }
 
-// apply folds one record, decoded in e, into the state in memory.
+// apply folds one record, decoded in e, into the state in memory. The hash in the position is the caller's to set.
 func (f *Fold) apply(r *stream.Record, e *record.JournalEntry) (folded bool, err error) {
 	if r.Offset < f.at.Offset {
 		return false, fmt.Errorf("entry %d comes after %d entries have been folded", r.Offset, f.at.Offset)
 	}
 	pool := e.Event.PoolID()
-	f.at.Offset, f.at.LeaderEpoch, f.at.Hash = r.Offset+1, r.LeaderEpoch, stream.HashValue(r.Value)
+	f.at.Offset, f.at.LeaderEpoch = r.Offset+1, r.LeaderEpoch
 	if f.only != "" && pool != f.only {
 		return false, f.meet(pool)
 	}
