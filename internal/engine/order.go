@@ -320,7 +320,7 @@ func (o *order) addLine(id string) *line {
 	return &o.lines[i]
 }
 
-// allocation fills r with what the order's record says.
+// allocation fills r with what the order's record says, in the memory that r has.
 func (o *order) allocation(pool string, r *record.Allocation) {
 	*r = record.Allocation{
 		Pool: pool, Channel: o.channel, OrderID: o.id, State: o.state(), Version: o.version, ChangedAt: o.changedAt,
@@ -329,6 +329,9 @@ func (o *order) allocation(pool string, r *record.Allocation) {
 	for i := range o.lines {
 		l := &o.lines[i]
 		out := record.AllocationLine{LineID: l.id, SKU: l.sku, Ordered: l.ordered, Waiting: l.waiting, Fulfilled: l.fulfilled, Held: l.sku == ""}
+		if len(l.allocations) > 0 && i < cap(r.Lines) {
+			out.Allocations = r.Lines[:i+1][i].Allocations[:0]
+		}
 		for _, al := range l.allocations {
 			out.Allocations = append(out.Allocations, record.LineAllocation{Outlet: al.outlet, Quantity: al.quantity, Fulfilled: al.fulfilled})
 		}
