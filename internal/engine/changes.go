@@ -283,6 +283,13 @@ func (x *offerChange) complete() {
 func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 	var a record.Availability
 	for i := range c.counts {
+		if i%lookMost == 0 { // they have not been seen for as long as the run
+			s.rows = s.rows[:0]
+			for _, next := range c.counts[i:min(i+lookMost, len(c.counts))] {
+				s.rows = append(s.rows, next.sku)
+			}
+			s.looked += lookAt(s.rows)
+		}
 		x := &c.counts[i]
 		x.pool.availability(x.sku, &a)
 		a.ChangedAt, a.Times = x.changedAt, x.times

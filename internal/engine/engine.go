@@ -77,7 +77,8 @@ type State struct {
 	pools  map[string]*pool
 	runs   uint64    // how many have begun
 	look   []looking // scratch of Look
-	looked int32     // what Look has seen, so that the compiler does not leave its loads out
+	rows   []*sku    // likewise
+	looked int32     // what lookAt has returned
 }
 
 // NewState returns an empty state, which holds no pool.

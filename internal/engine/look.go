@@ -5,12 +5,10 @@ import "github.com/shelfwire/shelfwire/internal/record"
 // lookMost is how many entries Look takes at a time: what they need stays in the processor's caches until they are applied.
 const lookMost = 64
 
-// A looking is a row that Look is on its way to.
+// A looking is where Look expects a row.
 type looking struct {
 	pool *pool
-	id   string
 	hash uint64
-	row  *sku
 }
 
 // Look looks at the rows that the movements and orders among the first of the entries are about, and returns how many entries these
@@ -23,57 +21,60 @@ func (s *State) Look(entries []record.JournalEntry) int {
 		switch e := &entries[i].Event; {
 		case e.Movement != nil:
 			if p, ok := s.pools[e.Movement.Pool]; ok {
-				s.look = append(s.look, looking{pool: p, id: e.Movement.SKU, hash: hashSKU(e.Movement.SKU)})
+				s.look = append(s.look, looking{p, hashSKU(e.Movement.SKU)})
 			}
 		case e.Order != nil:
 			if p, ok := s.pools[e.Order.Pool]; ok {
 				for k := range e.Order.Lines {
-					id := e.Order.Lines[k].SKU
-					s.look = append(s.look, looking{pool: p, id: id, hash: hashSKU(id)})
+					s.look = append(s.look, looking{p, hashSKU(e.Order.Lines[k].SKU)})
 				}
 			}
 		}
 	}
 	// Step by step for all of them: where a step leads to is known when the one before has come.
+	s.rows = s.rows[:0]
 	for i := range s.look {
 		x := &s.look[i]
-		x.row = x.pool.skus.first(x.hash)
+		s.rows = append(s.rows, x.pool.skus.first(x.hash))
 	}
-	for i := range s.look {
-		if x := s.look[i].row; x != nil {
-			s.looked += int32(x.slot) + int32(len(x.id)) + int32(len(x.listings))
-		}
-	}
-	for i := range s.look {
-		if x := s.look[i].row; x != nil {
-			s.lookAt(x)
-		}
-	}
-	for i := range s.look {
-		if x := s.look[i].row; x != nil {
-			for k := range x.listings {
-				if l := &x.listings[k]; len(l.offers) > 0 {
-					s.looked += l.offers[0].slot
-				}
-			}
-		}
-	}
+	s.looked += lookAt(s.rows)
 	return len(entries)
 }
 
-// lookAt looks at what the row itself leads to.
-func (s *State) lookAt(x *sku) {
-	s.looked += int32(x.id[0])
-	for i := 0; i < len(x.levels); i += 2 { // two are a line of the cache
-		s.looked += x.levels[i].outlet
+// lookAt looks at the rows (nil: none) and all that they lead to. What it returns says nothing: with it, no look can be left out.
+func lookAt(rows []*sku) (seen int32) {
+	for _, x := range rows {
+		if x != nil {
+			seen += x.slot + int32(len(x.id)+len(x.listings)) // its first and its last line of the cache, and one between
+		}
 	}
-	if n := len(x.deltas); n > 0 {
-		s.looked += x.deltas[n-1].high
+	for _, x := range rows {
+		if x == nil {
+			continue
+		}
+		seen += int32(x.id[0])
+		for i := 0; i < len(x.levels); i += 2 { // two are a line of the cache
+			seen += x.levels[i].outlet
+		}
+		if n := len(x.deltas); n > 0 {
+			seen += x.deltas[n-1].high
+		}
+		if n := len(x.promises); n > 0 {
+			seen += int32(x.promises[n-1].units)
+		}
+		for i := range x.listings {
+			seen += int32(len(x.listings[i].offers))
+		}
 	}
-	if n := len(x.promises); n > 0 {
-		s.looked += int32(x.promises[n-1].units)
+	for _, x := range rows {
+		if x == nil {
+			continue
+		}
+		for i := range x.listings {
+			if l := &x.listings[i]; len(l.offers) > 0 {
+				seen += l.offers[0].slot
+			}
+		}
 	}
-	for i := range x.listings {
-		s.looked += int32(len(x.listings[i].offers))
-	}
+	return seen
 }
