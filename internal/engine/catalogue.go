@@ -53,7 +53,7 @@ func (c *Changes) channelState(st record.ChannelState) {
 func (a *applying) listing(def *record.Listing) {
 	s := a.pool.sku(def.SKU)
 	a.pool.note(s)
-	l := s.listing(def.Channel)
+	l := a.pool.listing(s, def.Channel)
 	var before []string
 	if l.declared {
 		before = itemsOf(&l.def)

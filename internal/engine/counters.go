@@ -51,7 +51,7 @@ func (a *applying) addCounters(o *order, l *line, sold, released stock.Quantity)
 	l.sold += sold
 	l.released += released
 	s := a.pool.sku(l.sku)
-	of := s.listing(o.channel).offer(l.location)
+	of := a.pool.listing(s, o.channel).offer(l.location)
 	of.sold += sold
 	of.released += released
 	of.counters = true

@@ -121,7 +121,7 @@ func (a *applying) order(in *record.Order) {
 		return
 	}
 	if o == nil {
-		o = &order{key: OrderID(in.Channel, in.OrderID), channel: in.Channel, id: in.OrderID}
+		o = &order{key: OrderID(in.Channel, in.OrderID), channel: p.channelID(in.Channel), id: in.OrderID}
 		p.orders[o.key] = o
 	}
 	before := ""

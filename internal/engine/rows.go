@@ -240,7 +240,13 @@ func (p *pool) loadSKURow(s *sku, row skuRows, key RowKey, value []byte) error {
 			return fmt.Errorf("stock row of %q in pool %q does not decode: %w", key.ID, key.Pool, ErrInvariant)
 		}
 	case listingsRow:
-		return s.loadListings(key, value)
+		if err := s.loadListings(key, value); err != nil {
+			return err
+		}
+		for i := range s.listings {
+			s.listings[i].channel = p.channelID(s.listings[i].channel)
+		}
+		return nil
 	case recentRow:
 		u := unpacker{b: value}
 		u.layout()

@@ -215,10 +215,10 @@ type waiting struct {
 // A listing is a SKU on a channel. declared is false where only orders have named it so far.
 type listing struct {
 	channel  string
+	offers   []offerState // by location
 	declared bool
 	def      record.Listing
-	packed   []byte       // def as its row holds it
-	offers   []offerState // by location
+	packed   []byte // def as its row holds it
 }
 
 // An offerState is the last offer of a listing at one of the channel's locations; version 0: never offered.
@@ -328,12 +328,20 @@ func (s *sku) at(o *outlet) (level, []delta) {
 
 // listing returns the SKU's listing on the channel, making an undeclared one if there is none. The pointer holds until the
 // next call that makes one.
-func (s *sku) listing(channel string) *listing {
+func (p *pool) listing(s *sku, channel string) *listing {
 	i, found := s.findListing(channel)
 	if !found {
-		s.listings = slices.Insert(s.listings, i, listing{channel: channel})
+		s.listings = slices.Insert(s.listings, i, listing{channel: p.channelID(channel)})
 	}
 	return &s.listings[i]
+}
+
+// channelID returns the id as the channel itself has it: what is kept a million times shares its bytes, and compares fast.
+func (p *pool) channelID(id string) string {
+	if ch, ok := p.channels[id]; ok {
+		return ch.def.Channel
+	}
+	return id
 }
 
 // findListing returns where the listing on the channel is, or would be.

@@ -1,7 +1,5 @@
 package engine
 
-import "encoding/binary"
-
 // A skuTable holds the rows in memory by SKU. It is a hash table of our own so that [State.Look] can take the same step of many
 // searches at once: a search waits for memory at each of its steps, and Go's map takes them all before the next search begins.
 type skuTable struct {
@@ -21,18 +19,31 @@ const fewestSlots = 64
 // hashSKU spreads ids over a table by their whole length, eight bytes at a time. It has no secret: who chooses the SKUs would slow
 // down nobody but themselves.
 func hashSKU(id string) uint64 {
-	const golden = 0x9e3779b97f4a7c15 // 2⁶⁴ divided by the golden ratio: neighbours are spread evenly (Knuth, TAOCP 6.4)
-	var last [8]byte
-	h := uint64(len(id))
-	for len(id) > len(last) {
-		copy(last[:], id)
-		h = (h ^ binary.LittleEndian.Uint64(last[:])) * golden
-		h ^= h >> 32
-		id = id[len(last):]
+	h, rest := uint64(len(id)), id
+	for ; len(rest) > 8; rest = rest[8:] {
+		h = mix(h ^ eightBytes(rest))
 	}
-	clear(last[copy(last[:], id):])
-	h = (h ^ binary.LittleEndian.Uint64(last[:])) * golden
+	if len(id) >= 8 {
+		return mix(h ^ eightBytes(id[len(id)-8:])) // some of them for the second time, which is quicker than one by one
+	}
+	var few uint64
+	for i := range len(rest) {
+		few = few<<8 | uint64(rest[i])
+	}
+	return mix(h ^ few)
+}
+
+// mix spreads neighbours evenly: it multiplies by 2⁶⁴ divided by the golden ratio (Knuth, TAOCP 6.4).
+func mix(h uint64) uint64 {
+	h *= 0x9e3779b97f4a7c15
 	return h ^ h>>32
+}
+
+// eightBytes returns the first eight, which the compiler loads at once. The last of them, in which neighbours differ, is the lowest:
+// mix carries differences up.
+func eightBytes(s string) uint64 {
+	_ = s[7]
+	return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 | uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
 }
 
 // find returns the row, nil if there is none.
