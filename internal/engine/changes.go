@@ -48,6 +48,9 @@ type Changes struct {
 	swept  []*pool // those whose sweeps changed
 	dues   []dueChange
 	packed packer
+
+	ahead  []*sku // scratch: those that are collected next
+	looked int32  // what lookAt has returned of them
 }
 
 type skuChange struct {
@@ -139,7 +142,7 @@ func (c *Changes) Reset() {
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		RowsOnly: c.RowsOnly, packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
-		swept: c.swept[:0], dues: c.dues[:0],
+		swept: c.swept[:0], dues: c.dues[:0], ahead: c.ahead,
 	}
 }
 
@@ -284,11 +287,11 @@ func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 	var a record.Availability
 	for i := range c.counts {
 		if i%lookMost == 0 { // they have not been seen for as long as the run
-			s.rows = s.rows[:0]
+			c.ahead = c.ahead[:0]
 			for _, next := range c.counts[i:min(i+lookMost, len(c.counts))] {
-				s.rows = append(s.rows, next.sku)
+				c.ahead = append(c.ahead, next.sku)
 			}
-			s.looked += lookAt(s.rows)
+			c.looked += lookAt(c.ahead)
 		}
 		x := &c.counts[i]
 		x.pool.availability(x.sku, &a)

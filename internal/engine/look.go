@@ -78,3 +78,19 @@ func lookAt(rows []*sku) (seen int32) {
 	}
 	return seen
 }
+
+// lookAtPacked is lookAt for whoever is about to pack the rows.
+func lookAtPacked(rows []*sku) (seen int32) {
+	seen = lookAt(rows)
+	for _, x := range rows {
+		if x.changed&listingsRow == 0 {
+			continue
+		}
+		for i := range x.listings {
+			if packed := x.listings[i].packed; len(packed) > 0 {
+				seen += int32(packed[0])
+			}
+		}
+	}
+	return seen
+}

@@ -97,7 +97,14 @@ func (c *Changes) eachRow(p *packer, f func(RowWrite)) {
 		p.instant(x.at)
 		put(TableSeen, x.pool, x.id)
 	}
-	for _, x := range c.skus {
+	for i, x := range c.skus {
+		if i%lookMost == 0 {
+			c.ahead = c.ahead[:0]
+			for _, next := range c.skus[i:min(i+lookMost, len(c.skus))] {
+				c.ahead = append(c.ahead, next.sku)
+			}
+			c.looked += lookAtPacked(c.ahead)
+		}
 		for _, t := range skuTables {
 			switch {
 			case x.sku.changed&t.row == 0:
