@@ -311,6 +311,9 @@ func (d *day) ownChanges() map[listed][]ownChange {
 			if !known {
 				when = o.PlacedAt
 			}
+			if !known && o.Status == record.Cancelled { // it was sold all the same, from then to then
+				changes[at] = append(changes[at], ownChange{version, o.PlacedAt, l.Quantity}, ownChange{version, o.UpdatedAt, -l.Quantity})
+			}
 			if net[key] = now; now != before {
 				changes[at] = append(changes[at], ownChange{version, when, now - before})
 			}

@@ -375,9 +375,6 @@ func (d *day) cancel() {
 	}
 	i := d.random.IntN(len(d.standing))
 	p := d.standing[i]
-	if p.front.mute.Load() {
-		return // of an order that is first heard of as cancelled the audit does not know from when to when it was one
-	}
 	d.standing[i] = d.standing[len(d.standing)-1]
 	d.standing = d.standing[:len(d.standing)-1]
 	restock := d.random.IntN(2) == 0
