@@ -46,7 +46,8 @@ func pushCommand(sh *app.Shell) *cobra.Command {
 		Use:   "push CHANNEL [SKU]",
 		Short: "Tell a channel its offers now",
 		Long: `Tells a channel the offers of one SKU or of all, without waiting for more changes, and takes up again what was put aside.
-A channel that tells its levels is read first.`,
+A channel that tells its levels is read first. Exit status 1: something was put aside again, or is told later than --wait, and why and
+when is printed.`,
 		Example: "  shelfwire push acme/web SHIRT",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -136,7 +137,7 @@ despatches that were not told, or that their channel has not taken, newest first
 		Use:   "retry CHANNEL [SKU]",
 		Short: "Take up again what was put aside",
 		Long: `Takes up again the listings of a channel that were put aside: they are read, where the channel tells its levels, and told. Where no
-SKU is named, so are the despatches that the channel did not take.`,
+SKU is named, so are the despatches that the channel did not take. Exit status 1: something stays put aside, and why is printed.`,
 		Example: "  shelfwire failed retry acme/web\n  shelfwire failed retry acme/web SHIRT",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -186,7 +187,16 @@ func ask(ctx context.Context, sh *app.Shell, args []string, c record.Command, wa
 		if c.SKU != "" && done.Count == 0 && c.Kind != record.CommandRetry {
 			return fmt.Errorf("channel %s/%s has no listing of SKU %q", c.Pool, c.Channel, c.SKU)
 		}
-		return printDone(sh.Stdout, &c, done, said)
+		if err := printDone(sh.Stdout, &c, done, said); err != nil {
+			return err
+		}
+		if done.Waiting > 0 {
+			return fmt.Errorf("channel %s/%s: %d of %d wait until %s and are told by themselves then: %s", c.Pool, c.Channel, done.Waiting, done.Count, done.WaitsUntil, done.WaitsFor)
+		}
+		if telling := c.Kind == record.CommandPush || c.Kind == record.CommandRetry; telling && done.Failed > 0 {
+			return fmt.Errorf("channel %s/%s: %d of %d stay put aside", c.Pool, c.Channel, done.Failed, done.Count)
+		}
+		return nil
 	})
 }
 
@@ -224,9 +234,9 @@ func printDone(w io.Writer, c *record.Command, done record.CommandDone, said []r
 	case record.CommandFetch:
 		_, err = fmt.Fprintf(w, "order %s read\n", c.OrderID)
 	case record.CommandSync:
-		_, err = fmt.Fprintf(w, "%s read, %d drifted, %d put aside\n", howMany(done.Count, "listing"), done.Drifted, done.Failed)
+		_, err = fmt.Fprintf(w, "%s read, %d drifted, %d put aside\n", howMany(done.Count-done.Waiting, "listing"), done.Drifted, done.Failed)
 	default:
-		_, err = fmt.Fprintf(w, "%d told, %d put aside\n", max(0, done.Count-done.Failed), done.Failed)
+		_, err = fmt.Fprintf(w, "%d told, %d put aside\n", max(0, done.Count-done.Failed-done.Waiting), done.Failed)
 	}
 	return err
 }

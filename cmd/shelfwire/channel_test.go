@@ -146,6 +146,13 @@ func TestAShopifyShop(t *testing.T) {
 	eventually(t, "the draft is in the list of failures", func() bool {
 		return strings.Contains(must(t, env, "", "failed", "list", "acme"), "not eligible: the product is draft")
 	})
+	for _, args := range [][]string{{"failed", "retry", "acme/ca"}, {"push", "acme/ca", "HAT"}} { // nobody has made it active yet
+		stdout, stderr, status := cli(t, env, "", args...)
+		if status != 1 || !strings.Contains(stdout, "HAT at "+simLocation) || !strings.Contains(stdout, "not eligible: the product is draft") ||
+			!strings.Contains(stdout, "0 told, 1 put aside\n") || !strings.Contains(stderr, "channel acme/ca: 1 of 1 stay put aside\n") {
+			t.Errorf("%v: status %d, %s%s; want 1, what stays and why", args, status, stdout, stderr)
+		}
+	}
 	put(draft, "HAT", 0, "ACTIVE")
 	must(t, env, "", "failed", "retry", "acme/ca", "HAT")
 	eventually(t, "the hat is told", func() bool { ordersIn(); return simLevel(t, sim, draft) == 4 })

@@ -15,7 +15,7 @@ func demoCommand(sh *app.Shell) *cobra.Command {
 		Use:   "demo",
 		Short: "Run the whole pipeline with a simulated retailer's day",
 		Long: `Runs the whole pipeline on embedded parts with a simulated retailer: four outlets, 500 SKUs, three channels that sell by
-themselves, one of which throttles and one of which times out now and then. Nothing needs to be installed.
+themselves: a Shopify shop, which throttles, another that fails and a marketplace that times out now and then. Nothing needs to be installed.
 
 With --for it ends by itself: it waits until every channel has been told, verifies every row, and prints a summary. The same
 seed gives the same movements and shoppers' attempts. Without --data everything is thrown away at the end.`,

@@ -20,7 +20,7 @@ var ErrUnanswered = errors.New("nobody answered in time: is a publisher running,
 	"Where the outcome of a request is unknown, it is waited for, at some channels for minutes (--wait). What was asked may still be done")
 
 // Ask gives a command to the owner of its channel, waits until it is done, and returns what the owner says and the communications
-// that it led to. It sets ID and IssuedAt. Everybody who may own the channel is told: only its owner knows its account.
+// that it led to. It sets ID, IssuedAt and AnswerBy. Everybody who may own the channel is told: only its owner knows its account.
 func (inst *Installation) Ask(ctx context.Context, cmd record.Command, patience time.Duration) (record.CommandDone, []record.Communication, error) {
 	cluster, err := inst.Cluster(ctx)
 	if err != nil {
@@ -35,6 +35,7 @@ func (inst *Installation) Ask(ctx context.Context, cmd record.Command, patience 
 		return record.CommandDone{}, nil, err
 	}
 	cmd.ID, cmd.IssuedAt = rand.Text(), stock.InstantOf(time.Now())
+	cmd.AnswerBy = cmd.IssuedAt.Add(patience)
 	var messages []stream.Message
 	value := codec.AppendCommand(nil, &cmd)
 	for p := range before {

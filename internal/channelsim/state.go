@@ -1,12 +1,17 @@
 package channelsim
 
-import "github.com/shelfwire/shelfwire/internal/stock"
+import (
+	"encoding/json"
+
+	"github.com/shelfwire/shelfwire/internal/stock"
+)
 
 // A State is what a shop must not forget from one run to the next, in a form for JSON.
 type State struct {
 	Orders  int                 `json:"orders"` // ids given out
 	Levels  []Level             `json:"levels"`
-	Answers map[string]Answered `json:"answers"` // by idempotency key
+	Answers map[string]Answered `json:"answers"`        // by idempotency key
+	Shop    json.RawMessage     `json:"shop,omitempty"` // what only a shop of its kind has
 }
 
 // A Level is what a shop shows and has sold at one place.

@@ -126,7 +126,7 @@ func TestRecordsPrintAsTheContractShowsThem(t *testing.T) {
 			"commands", codec.AppendCommand(nil, &record.Command{
 				ID: "c1", Pool: "acme", Channel: "shop", Kind: record.CommandSync, IssuedAt: moment, Done: &record.CommandDone{Count: 3, Drifted: 1},
 			}),
-			`{"id":"c1","pool":"acme","channel":"shop","kind":"sync","sku":"","observe_only":false,"since":null,"issued_at":"2026-11-20T10:00:00.25Z","done":{"count":3,"drifted":1,"failed":0,"reason":""}}`,
+			`{"id":"c1","pool":"acme","channel":"shop","kind":"sync","sku":"","observe_only":false,"since":null,"issued_at":"2026-11-20T10:00:00.25Z","done":{"count":3,"drifted":1,"failed":0,"reason":"","waiting":0}}`,
 		},
 		{
 			"journal", codec.AppendJournalEntry(nil, &record.JournalEntry{

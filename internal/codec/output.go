@@ -223,7 +223,11 @@ func commandFields(c *coder, m *record.Command) {
 		c.number(2, "drifted", &d.Drifted, 0)
 		c.number(3, "failed", &d.Failed, 0)
 		c.text(4, "reason", &d.Reason, 0)
+		c.number(5, "waiting", &d.Waiting, 0)
+		c.instant(6, "waits_until", &d.WaitsUntil, 0)
+		c.text(7, "waits_for", &d.WaitsFor, whenSet)
 		c.leave()
 	}
 	c.text(10, "order_id", &m.OrderID, unique|whenSet)
+	c.instant(11, "answer_by", &m.AnswerBy, 0)
 }

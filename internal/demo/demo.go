@@ -1,5 +1,5 @@
 // Package demo is a small retailer's day on embedded parts: the whole pipeline in one process, three simulated channels that
-// sell by themselves, tills, vans, and channels that throttle and time out. Movements and shoppers' attempts depend on the seed
+// sell by themselves, one of them a Shopify shop, tills, vans, and channels that throttle and time out. Movements and shoppers' attempts depend on the seed
 // only; what the shoppers get depends on what the channels show at that moment, as it does in life.
 package demo
 
@@ -18,6 +18,7 @@ import (
 	"github.com/shelfwire/shelfwire/internal/app"
 	"github.com/shelfwire/shelfwire/internal/channelsim"
 	simshop "github.com/shelfwire/shelfwire/internal/channelsim/shop"
+	simshopify "github.com/shelfwire/shelfwire/internal/channelsim/shopify"
 	simwebhook "github.com/shelfwire/shelfwire/internal/channelsim/webhook"
 	"github.com/shelfwire/shelfwire/internal/config"
 	"github.com/shelfwire/shelfwire/internal/kafka"
@@ -113,13 +114,15 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger, o Options) (e
 type seller interface {
 	http.Handler
 	Save() channelsim.State
-	Restore(channelsim.State)
+	Restore(channelsim.State) error
 }
 
 // A simulated is one simulated channel at work.
 type simulated struct {
 	shelf    *channelsim.Shelf
 	seller   seller
+	places   map[string]channelsim.Place // by SKU
+	shopify  *simshopify.Shop            // where it is one: it keeps its own orders
 	server   *http.Server
 	listener net.Listener
 
@@ -147,12 +150,13 @@ func (d *day) open(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	seed := d.options.Seed
-	throttled := simshop.New("CA", shopToken, seed+1, channelsim.Faults{Throttle: 30, ThrottleAbove: 4, RetryAfter: time.Second})
+	// With the bucket of a shop on the plan Plus: each poll reads all of the day's orders again, because its window overlaps by minutes.
+	throttled := simshopify.New("CA", shopToken, seed+1, channelsim.Faults{Throttle: 10}, simshopify.Options{Maximum: 20_000, Restore: 1000})
 	plain := simshop.New("FR", shopToken, seed+2, channelsim.Faults{ErrorBefore: 5, ErrorAfter: 5})
-	marketplace := simwebhook.New("MP", []signature.Secret{secret}, seed+3, channelsim.Faults{TimeoutAfter: 15, CutAfter: 5})
+	receiver := simwebhook.New("MP", []signature.Secret{secret}, seed+3, channelsim.Faults{TimeoutAfter: 15, CutAfter: 5})
 	// However short the day, one of each is met.
 	throttled.Meet(channelsim.None, channelsim.Throttle)
-	marketplace.Meet(channelsim.None, channelsim.TimeoutAfter)
+	receiver.Meet(channelsim.None, channelsim.TimeoutAfter)
 	if cfg.Channels == nil {
 		cfg.Channels = map[string]config.Channel{}
 	}
@@ -163,22 +167,29 @@ func (d *day) open(ctx context.Context, cfg *config.Config) error {
 		seller  seller
 		channel config.Channel
 	}{
-		{ShopCA, throttled.Shelf, throttled, config.Channel{Token: shopToken}},
-		{ShopFR, plain.Shelf, plain, config.Channel{Token: shopToken}},
-		{Marketplace, marketplace.Shelf, marketplace, config.Channel{Secrets: []config.Secret{shopSecret}}},
+		{shopifyCA, throttled.Shelf, throttled, config.Channel{Token: shopToken}},
+		{shopFR, plain.Shelf, plain, config.Channel{Token: shopToken}},
+		{marketplace, receiver.Shelf, receiver, config.Channel{Secrets: []config.Secret{shopSecret}}},
 	} {
 		l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("simulated channel %s: %w", s.id, err)
 		}
 		sim := &simulated{
-			shelf: s.shelf, seller: s.seller, listener: l, unsent: map[string]*record.Order{},
+			shelf: s.shelf, seller: s.seller, places: map[string]channelsim.Place{}, listener: l, unsent: map[string]*record.Order{},
 			server: &http.Server{Handler: s.seller, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)},
 		}
 		d.shops[s.id] = sim
+		sim.shopify, _ = s.seller.(*simshopify.Shop)
 		// What the shop has on sale it shows with a level of its own, until it is told ours.
 		for _, it := range items() {
-			s.shelf.List(channelsim.Place{Item: it.sku}, 0)
+			p := it.place(s.id)
+			sim.places[it.sku] = p
+			if sim.shopify != nil {
+				sim.shopify.Put(p, simshopify.Product{SKU: it.sku, Title: it.title, Status: "ACTIVE", Tracked: true}, 0)
+			} else {
+				s.shelf.List(p, 0)
+			}
 		}
 		d.servers.Go(func() { _ = sim.server.Serve(l) }) // ends with Close, which is what it would say
 		s.channel.URL, s.channel.Timeout, s.channel.AllowPrivate = "http://"+l.Addr().String(), 2*time.Second, true
@@ -257,7 +268,7 @@ func (d *day) stocked(ctx context.Context) error {
 	defer tick.Stop()
 	for _, s := range d.shops {
 		for !shows(s.shelf) {
-			if err := d.marks(ctx); err != nil {
+			if err := d.heard(ctx, time.Second); err != nil && !errors.Is(err, app.ErrUnanswered) { // its channel may not be declared yet
 				return err
 			}
 			select {
@@ -287,7 +298,7 @@ func (d *day) rest(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("the channels did not come to rest within two minutes"))
 	defer cancel()
 	for range 3 {
-		if err := d.marks(ctx); err != nil {
+		if err := d.heard(ctx, time.Minute); err != nil {
 			return err
 		}
 		if err := d.quiet(ctx); err != nil {

@@ -45,6 +45,11 @@ func TestAShortDay(t *testing.T) {
 	if r.Verify.Differences != 0 || r.Levels.Different != 0 || r.Levels.Compared != 1500 || r.Seed != 7 {
 		t.Errorf("report = %+v", r)
 	}
+	for _, channel := range []string{"shopify-ca", "shop-fr", "marketplace"} {
+		if c := r.Calls[channel]; c.Calls == 0 || c.Changes < 10*c.Calls {
+			t.Errorf("%s: %d calls for %d changed offers, want at most a tenth as many", channel, c.Calls, c.Changes)
+		}
+	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(text, &keys); err != nil {
 		t.Fatal(err)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/shelfwire/shelfwire/internal/channel/shop"
-	"github.com/shelfwire/shelfwire/internal/channel/webhook"
 	"github.com/shelfwire/shelfwire/internal/channelsim"
+	simshopify "github.com/shelfwire/shelfwire/internal/channelsim/shopify"
 	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -24,8 +24,7 @@ const markEvery = 500 * time.Millisecond
 
 // declare sends the catalogue and the opening stock.
 func (d *day) declare(ctx context.Context) error {
-	vendors := map[string]string{ShopCA: shop.Vendor, ShopFR: shop.Vendor, Marketplace: webhook.Vendor}
-	events := catalogue(d.options.Seed, Channels(vendors), now())
+	events := catalogue(d.options.Seed, channels(), now())
 	for batch := range slices.Chunk(events, 500) {
 		if err := d.post(ctx, batch...); err != nil {
 			return err
@@ -80,18 +79,65 @@ type player struct {
 	sequence  int64
 	shipments int64
 	open      map[string]*placed
-	ids       []string // of open, in the order they were placed
+	ids       []string // keys of open, in the order they were placed
 }
 
-// A placed order: what its channel sold to one shopper, under the id of the first sale. Line n is sale n, from 1.
+// A placed order: what its channel sold to one shopper.
 type placed struct {
-	channel string
-	sales   []channelsim.Sale
+	channel, id string
+	own         string // the channel's own name of it, where that is another
+	lines       []line
 }
 
-func (o *placed) id() string { return o.sales[0].OrderID }
+// A line of an order.
+type line struct {
+	id, sku string
+	sale    channelsim.Sale
+}
 
-func lineID(i int) string { return strconv.Itoa(i + 1) }
+// buy lets a shopper buy what the channel shows of the basket, nil if it shows nothing of it: the shopper goes elsewhere.
+func (d *day) buy(channel string, basket []want) *placed {
+	sim, at := d.shops[channel], time.Now()
+	o := &placed{channel: channel}
+	if sim.shopify != nil {
+		wants := make([]simshopify.Want, len(basket))
+		skus := map[channelsim.Place]string{}
+		for i, w := range basket {
+			wants[i] = simshopify.Want{Place: sim.places[w.sku], Quantity: w.quantity}
+			skus[wants[i].Place] = w.sku
+		}
+		order, _ := sim.shopify.Checkout(at, wants)
+		o.id, o.own = path.Base(order.ID), order.ID
+		for _, l := range order.Lines {
+			o.lines = append(o.lines, line{path.Base(l.ID), skus[l.Place], channelsim.Sale{Place: l.Place, Quantity: l.Ordered, At: at}})
+		}
+	} else {
+		for _, w := range basket {
+			if sale, ok := sim.shelf.Sell(sim.places[w.sku], w.quantity, at); ok {
+				o.lines = append(o.lines, line{strconv.Itoa(len(o.lines) + 1), w.sku, sale})
+			}
+		}
+		if len(o.lines) > 0 {
+			o.id = o.lines[0].sale.OrderID
+		}
+	}
+	if len(o.lines) == 0 {
+		return nil
+	}
+	return o
+}
+
+// cancel takes an order back; restock puts its units on sale again.
+func (d *day) cancel(o *placed, restock bool) {
+	sim := d.shops[o.channel]
+	if sim.shopify != nil {
+		sim.shopify.CancelOrder(o.own, restock, time.Now())
+		return
+	}
+	for _, l := range o.lines {
+		sim.shelf.Cancel(l.sale, restock)
+	}
+}
 
 func (p *player) take(ctx context.Context, s step) error {
 	d := p.day
@@ -103,19 +149,13 @@ func (p *player) take(ctx context.Context, s step) error {
 			Source: "tills", Epoch: p.epoch, Sequence: p.sequence,
 		}})
 	case stepShopper:
-		sim := d.shops[s.channel]
-		o := &placed{channel: s.channel}
-		for _, w := range append([]want{{s.sku, s.quantity}}, s.more...) {
-			// Where the shop shows too few, the shopper goes elsewhere.
-			if sale, ok := sim.shelf.Sell(channelsim.Place{Item: w.sku}, w.quantity, time.Now()); ok {
-				o.sales = append(o.sales, sale)
-			}
-		}
-		if len(o.sales) == 0 {
+		o := d.buy(s.channel, append([]want{{s.sku, s.quantity}}, s.more...))
+		if o == nil {
 			return nil
 		}
-		p.open[o.id()] = o
-		p.ids = append(p.ids, o.id())
+		key := stream.JoinKey(o.channel, o.id)
+		p.open[key] = o
+		p.ids = append(p.ids, key)
 		return d.postOrder(ctx, o, record.Open)
 	case stepDespatch, stepCancel:
 		o := p.pick(s.pick)
@@ -123,18 +163,20 @@ func (p *player) take(ctx context.Context, s step) error {
 			return nil
 		}
 		if s.kind == stepCancel {
-			for _, sale := range o.sales {
-				d.shops[o.channel].shelf.Cancel(sale, s.pick%3 != 0)
-			}
+			d.cancel(o, s.pick%3 != 0)
 			return d.postOrder(ctx, o, record.Cancelled)
+		}
+		if sim := d.shops[o.channel]; sim.shopify != nil { // its labels are printed in the shop's own back office
+			sim.shopify.Fulfil(o.own, time.Now())
+			return nil
 		}
 		p.shipments++
 		f := &record.Fulfilment{
-			Pool: poolID, Channel: o.channel, OrderID: o.id(), FulfilmentID: "F" + strconv.FormatInt(p.shipments, 10),
+			Pool: poolID, Channel: o.channel, OrderID: o.id, FulfilmentID: "F" + strconv.FormatInt(p.shipments, 10),
 			ReportedBy: record.Warehouse, ShippedAt: now(), Carrier: "Colissimo", Tracking: fmt.Sprintf("6A%08d", p.shipments),
 		}
-		for i, sale := range o.sales {
-			f.Lines = append(f.Lines, record.FulfilmentLine{LineID: lineID(i), Quantity: sale.Quantity})
+		for _, l := range o.lines {
+			f.Lines = append(f.Lines, record.FulfilmentLine{LineID: l.id, Quantity: l.sale.Quantity})
 		}
 		return d.post(ctx, record.Event{Fulfilment: f})
 	}
@@ -154,16 +196,19 @@ func (p *player) pick(n uint64) *placed {
 }
 
 // postOrder sends a snapshot of the order and remembers until it is acknowledged that it has not been, so that no mark can
-// promise it.
+// promise it. A shop whose orders are read sends none.
 func (d *day) postOrder(ctx context.Context, o *placed, status record.OrderStatus) error {
 	sim := d.shops[o.channel]
+	if sim.shopify != nil {
+		return nil
+	}
 	at := now()
 	order := &record.Order{
-		Pool: poolID, Channel: o.channel, OrderID: o.id(), Status: status, PlacedAt: stock.InstantOf(o.sales[0].At),
+		Pool: poolID, Channel: o.channel, OrderID: o.id, Status: status, PlacedAt: stock.InstantOf(o.lines[0].sale.At),
 		UpdatedAt: at, ReadAt: at, FulfilledBy: record.ByMerchant,
 	}
-	for i, sale := range o.sales {
-		order.Lines = append(order.Lines, record.OrderLine{LineID: lineID(i), SKU: sale.Place.Item, Quantity: sale.Quantity})
+	for _, l := range o.lines {
+		order.Lines = append(order.Lines, record.OrderLine{LineID: l.id, SKU: l.sku, Quantity: l.sale.Quantity})
 	}
 	sim.mu.Lock()
 	sim.unsent[order.OrderID] = order
@@ -171,17 +216,38 @@ func (d *day) postOrder(ctx context.Context, o *placed, status record.OrderStatu
 	err := d.post(ctx, record.Event{Order: order})
 	if err == nil {
 		sim.mu.Lock()
-		delete(sim.unsent, o.id())
+		delete(sim.unsent, o.id)
 		sim.mu.Unlock()
 	}
 	return err
 }
 
-// marks says of each channel up to when its orders are all sent. A mark keeps its place behind them: same topic, same key, and
-// ingest has acknowledged them.
+// heard has everything known that the channels have sold by now: of those that send, by a mark; those that do not are asked, and
+// answer within patience, else the error wraps [app.ErrUnanswered].
+func (d *day) heard(ctx context.Context, patience time.Duration) error {
+	if err := d.marks(ctx); err != nil {
+		return err
+	}
+	for id, sim := range d.shops {
+		if sim.shopify == nil {
+			continue
+		}
+		done, _, err := d.inst.Ask(ctx, record.Command{Kind: record.CommandOrders, Pool: poolID, Channel: id}, patience)
+		if err != nil {
+			return err
+		}
+		if done.Reason != "" {
+			return fmt.Errorf("read the orders of channel %s: %s", id, done.Reason)
+		}
+	}
+	return nil
+}
+
+// marks says of each channel that sends its orders up to when they are all sent. A mark keeps its place behind them: same topic, same
+// key, and ingest has acknowledged them.
 func (d *day) marks(ctx context.Context) error {
 	var messages []stream.Message
-	for _, id := range []string{ShopCA, ShopFR, Marketplace} {
+	for _, id := range []string{shopFR, marketplace} {
 		sim := d.shops[id]
 		until := time.Now()
 		sim.mu.Lock()

@@ -5,6 +5,10 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/channel/shop"
+	"github.com/shelfwire/shelfwire/internal/channel/shopify"
+	"github.com/shelfwire/shelfwire/internal/channel/webhook"
+	"github.com/shelfwire/shelfwire/internal/channelsim"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
@@ -15,13 +19,16 @@ const (
 	skuCount = 500
 )
 
-// The channels, by what they are: a shop that throttles, one that does not, and a marketplace behind a webhook that times
-// out now and then.
+// The channels, by what they are: a shop behind Shopify's interface that throttles, one of the simplest kind that fails now and then,
+// and a marketplace behind a webhook that times out now and then. Shopify's orders are read from it; the others' are sent.
 const (
-	ShopCA      = "shop-ca"
-	ShopFR      = "shop-fr"
-	Marketplace = "marketplace"
+	shopifyCA   = "shopify-ca"
+	shopFR      = "shop-fr"
+	marketplace = "marketplace"
 )
+
+// shopifyLocation is where the Shopify shop has all of its stock.
+const shopifyLocation = "gid://shopify/Location/101"
 
 var outlets = []record.Outlet{
 	{Outlet: "MTL", Name: "Montréal", Priority: 1, SafetyStock: 1},
@@ -30,21 +37,30 @@ var outlets = []record.Outlet{
 	{Outlet: "WHS", Name: "Warehouse", Priority: 4},
 }
 
-// outletsOf says which outlets serve each channel.
-var outletsOf = map[string][]string{
-	ShopCA:      {"MTL", "SHE", "LAV", "WHS"},
-	ShopFR:      {"LAV", "WHS"},
-	Marketplace: {"MTL", "WHS"},
-}
-
 var (
 	things = []string{"Shirt", "Hat", "Shoes", "Scarf", "Coat", "Belt", "Socks", "Bag", "Gloves", "Jumper"}
 	shades = []string{"black", "white", "navy", "olive", "sand", "red", "grey", "teal", "plum", "rust"}
 	sizes  = []string{"XS", "S", "M", "L", "XL"}
 )
 
-// An item is one SKU of the demonstration with its title.
-type item struct{ sku, title string }
+// An item is one SKU of the demonstration with its title, and what the Shopify shop calls it.
+type item struct{ sku, title, inventoryItem string }
+
+// place returns where a channel has the item.
+func (it item) place(channel string) channelsim.Place {
+	if channel == shopifyCA {
+		return channelsim.Place{Item: it.inventoryItem, Location: shopifyLocation}
+	}
+	return channelsim.Place{Item: it.sku}
+}
+
+// channelIDs returns how a channel's listing names the item.
+func (it item) channelIDs(channel string) record.Dict {
+	if channel == shopifyCA {
+		return record.Dict{{Key: "inventory_item_id", Value: it.inventoryItem}}
+	}
+	return record.Dict{{Key: "item", Value: it.sku}}
+}
 
 // items lists the SKUs; the first sell most.
 func items() []item {
@@ -55,6 +71,8 @@ func items() []item {
 				all = append(all, item{
 					sku:   fmt.Sprintf("%s-%s-%s", thing, shade, size),
 					title: fmt.Sprintf("%s, %s, size %s", thing, shade, size),
+
+					inventoryItem: fmt.Sprintf("gid://shopify/InventoryItem/%d", 44_000_001+len(all)),
 				})
 			}
 		}
@@ -62,8 +80,8 @@ func items() []item {
 	return all
 }
 
-// Channels returns the declarations of the channels; vendors names the connector of each.
-func Channels(vendors map[string]string) []record.Channel {
+// channels returns the declarations of the channels.
+func channels() []record.Channel {
 	publish := record.Publish{
 		Quiet: 2 * time.Second, LongestWait: 10 * time.Second, LowMark: 1, Settle: 2 * time.Second, CorrectDrift: true, // the defaults, but for settle
 	}
@@ -72,21 +90,22 @@ func Channels(vendors map[string]string) []record.Channel {
 		Channel:  []record.OrderStatus{record.Shipped, record.Cancelled},
 	}
 	var most stock.Quantity = 25
-	policies := map[string]record.Policy{
-		ShopCA:      {Percent: 100},
-		ShopFR:      {Percent: 80, Buffer: 1},
-		Marketplace: {Percent: 100, Buffer: 2, Cap: &most},
+	everywhere := []string{"MTL", "SHE", "LAV", "WHS"}
+	all := []record.Channel{
+		{
+			Channel: shopifyCA, Vendor: shopify.Vendor, Outlets: everywhere, Policies: []record.Policy{{Percent: 100}},
+			Locations: []record.Location{{Location: shopifyLocation, Outlets: everywhere}},
+		},
+		{Channel: shopFR, Vendor: shop.Vendor, Outlets: []string{"LAV", "WHS"}, Policies: []record.Policy{{Percent: 80, Buffer: 1}}},
+		{Channel: marketplace, Vendor: webhook.Vendor, Outlets: []string{"MTL", "WHS"}, Policies: []record.Policy{{Percent: 100, Buffer: 2, Cap: &most}}},
 	}
-	channels := make([]record.Channel, 0, len(outletsOf))
-	for _, id := range []string{ShopCA, ShopFR, Marketplace} {
-		channels = append(channels, record.Channel{
-			Pool: poolID, Channel: id, Vendor: vendors[id], Outlets: outletsOf[id], RouteOrders: true, LowersOwnLevel: true,
-			Flows: record.Flows{Stock: true, Orders: true}, CountStatuses: counted,
-			LoweringStatuses: []record.OrderStatus{record.Pending, record.Open, record.Shipped},
-			Publish:          publish, Policies: []record.Policy{policies[id]}, WhenStopped: record.StopZero,
-		})
+	for i := range all {
+		c := &all[i]
+		c.Pool, c.RouteOrders, c.LowersOwnLevel, c.WhenStopped = poolID, true, true, record.StopZero
+		c.Flows, c.CountStatuses, c.Publish = record.Flows{Stock: true, Orders: true}, counted, publish
+		c.LoweringStatuses = []record.OrderStatus{record.Pending, record.Open, record.Shipped}
 	}
-	return channels
+	return all
 }
 
 // catalogue returns what the retailer declares before the day begins, and the opening stock as receipts. Every item has
@@ -123,7 +142,7 @@ func catalogue(seed uint64, channels []record.Channel, now stock.Instant) []reco
 		for _, ch := range channels {
 			events = append(events, record.Event{Listing: &record.Listing{
 				Pool: poolID, Channel: ch.Channel, SKU: it.sku, OptedIn: true, Tracked: true, FulfilledBy: record.ByMerchant,
-				ChannelIDs: record.Dict{{Key: "item", Value: it.sku}}, Title: it.title,
+				ChannelIDs: it.channelIDs(ch.Channel), Title: it.title,
 			}})
 		}
 	}

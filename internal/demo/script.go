@@ -51,7 +51,7 @@ func newScript(seed uint64) *script {
 	random := rand.New(rand.NewPCG(seed, 2))
 	return &script{
 		random: random, zipf: rand.NewZipf(random, 1.1, 8, skuCount-1), items: items(),
-		channels: []string{ShopCA, ShopFR, Marketplace},
+		channels: []string{shopifyCA, shopFR, marketplace},
 	}
 }
 

@@ -43,7 +43,9 @@ func (d *day) remember() error {
 		if !ok {
 			continue
 		}
-		sim.seller.Restore(k.State)
+		if err := sim.seller.Restore(k.State); err != nil {
+			return fmt.Errorf("read the shops of the last demonstration: %s: %w", id, err)
+		}
 		for _, line := range k.Unsent {
 			var e record.Event
 			if err := codec.ParseEvent("", line, &e); err != nil {

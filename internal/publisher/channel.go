@@ -40,6 +40,7 @@ type channel struct {
 	queue     [lanes][]*listing             // ready to be sent
 	leaves    stock.Instant                 // when the decreases and raises that stand in their lanes leave at the latest; 0: none do
 	left      stock.Instant                 // when some last left
+	spoiled   bool                          // the last call told nothing, and does not count as one
 	unknown   map[string][]*listing         // requests of unknown outcome, by idempotency key
 	retryAt   map[string]stock.Instant      // when they are to be sent again
 	refused   map[string]string             // those of unknown that are not sent again, by key: at retryAt they are given up. The reason blames a row; "": none
@@ -299,7 +300,9 @@ func (c *channel) next(first, n int, urgent bool, now stock.Instant) (chosen []*
 			}
 			chosen, reading = append(chosen, l), lane == laneRead
 			if lane == laneDecrease || lane == laneRaise {
-				c.left = now
+				if c.left = now; c.spoiled { // it sells so much that a call costs three requests: the next waits four times as long
+					c.left = now.Add(3 * c.state.Channel.Publish.Quiet)
+				}
 			}
 			if l.most > 0 && !reading {
 				n = min(n, l.most)

@@ -159,6 +159,52 @@ func (l *listing) settled() bool {
 	return !l.busy && l.lane == 0 && l.ready.At() == 0 && l.ledger.Open == nil && (waits || !l.ledger.Look || l.Quarantine != "" && !l.again)
 }
 
+// waits returns until when nothing can be done about the listing, and why; 0: something can, or nobody knows how long.
+func (l *listing) waits() (until stock.Instant, why string) {
+	if l.busy || l.lane != 0 {
+		return 0, ""
+	}
+	if at := l.ledger.Open; at != nil {
+		if _, given := l.channel.refused[at.Key]; given {
+			return l.channel.retryAt[at.Key], "what was sent at " + at.Sent.String() + " may still take effect, and is read then"
+		}
+		return 0, ""
+	}
+	return l.ready.At(), "the channel may still tell a level of before what it was last sent"
+}
+
+// answerWaiting gives up those of the command's listings that wait, where all that are left do, and for longer than the answer is waited
+// for: whoever asks learns that, instead of nothing. They are told all the same.
+func (r *running) answerWaiting() {
+	if r.AnswerBy == 0 {
+		return
+	}
+	var last stock.Instant
+	var why string
+	for l := range r.left {
+		until, what := l.waits()
+		if until < r.AnswerBy {
+			return
+		}
+		if until > last {
+			last, why = until, what
+		}
+	}
+	for l := range r.left {
+		r.leave(l)
+		r.done.Waiting++
+	}
+	r.done.WaitsUntil, r.done.WaitsFor = last, why
+}
+
+// leave ends what the command has to do with a listing.
+func (r *running) leave(l *listing) {
+	delete(r.left, l)
+	if l.asked == r {
+		l.asked, l.peek = nil, false
+	}
+}
+
 // ordersRead ends the commands that waited for orders up to until, count of which were read.
 func (c *channel) ordersRead(count int64, until stock.Instant) {
 	for _, r := range c.commands {
@@ -179,14 +225,14 @@ func (o *owner) finish(ctx context.Context) error {
 				if !l.settled() {
 					continue
 				}
-				if delete(r.left, l); l.Quarantine != "" {
+				if r.leave(l); l.Quarantine != "" {
 					r.done.Failed++
 				}
-				if l.asked == r {
-					l.asked, l.peek = nil, false
-				}
 			}
-			if r.settle(); len(r.left) > 0 || len(r.despatches) > 0 || r.orderly {
+			if r.settle(); len(r.left) > 0 && len(r.despatches) == 0 {
+				r.answerWaiting()
+			}
+			if len(r.left) > 0 || len(r.despatches) > 0 || r.orderly {
 				kept = append(kept, r)
 				continue
 			}

@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -115,6 +116,7 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 		c.succeed(kindSet, now, a.reply.Allowance)
 	}
 	c.forget(a.request.key)
+	c.told(a.reply.Rows)
 	var pending []*listing
 	for i, l := range a.request.listings {
 		row := a.reply.Rows[i]
@@ -155,6 +157,16 @@ func (c *channel) heardReply(a answer, now stock.Instant) {
 	if len(pending) > 0 { // settled, and read again, when none of them can land any more; a zero may overtake one
 		c.unknown[a.request.key] = pending
 		c.settleLater(a.request.key, "")
+	}
+}
+
+// told takes in whether a call told anything. One that was turned away for a stale row did not: what is read for the next goes at once,
+// not a quiet time later, in which the shop sells something else and the next is stale, too. That is done once, not again and again.
+func (c *channel) told(rows []RowReply) {
+	applied := func(r RowReply) bool { return r.Outcome == RowApplied }
+	stale := func(r RowReply) bool { return r.Outcome == RowStale || r.Outcome == RowUnsure }
+	if c.spoiled = !c.spoiled && !slices.ContainsFunc(rows, applied) && slices.ContainsFunc(rows, stale); c.spoiled {
+		c.left = 0
 	}
 }
 

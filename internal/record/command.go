@@ -26,6 +26,7 @@ type Command struct {
 	Since         stock.Instant // of orders: from when on they are read again; 0: what is new
 	OrderID       string        // of fetch
 	IssuedAt      stock.Instant
+	AnswerBy      stock.Instant // until when the answer is waited for; 0: it is not known
 	Done          *CommandDone
 }
 
@@ -35,4 +36,9 @@ type CommandDone struct {
 	Drifted int64  // of those, levels that somebody else had changed
 	Failed  int64  // of those, listings that are put aside, and despatches that the channel does not take
 	Reason  string // why it could not be done; "": it was
+	// Waiting counts the listings that are told by themselves after AnswerBy, WaitsUntil at the latest: the answer says so rather than to
+	// come too late. WaitsFor is why.
+	Waiting    int64
+	WaitsUntil stock.Instant
+	WaitsFor   string
 }

@@ -1,12 +1,15 @@
 package simtest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +40,7 @@ type front struct {
 	shopify    *shopifysim.Shop // whose orders the publisher reads by itself; nil: the test tells them
 	read       *readable        // nil: it is no such channel
 	connector  publisher.Connector
+	mute       *atomic.Bool // nothing is to be heard of its orders
 }
 
 // place is where the front has an item.
@@ -68,7 +72,8 @@ func openFronts(t *testing.T, m *memory, seed uint64, faults channelsim.Faults) 
 	}
 
 	shopify := shopifysim.New("shopify", frontToken, seed, faults, shopifysim.Options{Maximum: 20_000, Restore: 20_000})
-	toShopify, err := shopifyconnector.New(serve(shopify), time.Now)
+	mute := &atomic.Bool{}
+	toShopify, err := shopifyconnector.New(serve(withoutOrders(shopify, mute)), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,13 +86,33 @@ func openFronts(t *testing.T, m *memory, seed uint64, faults channelsim.Faults) 
 	read := &readable{Connector: toSite, shelf: site.Shelf, before: map[channelsim.Place]int{}, sets: map[pushed]int{}}
 	market, toMarket := hooked("market", seed+3)
 	bazaar, toBazaar := hooked("bazaar", seed+4)
-	return []*front{
-		{id: "shopify", vendor: shopifyconnector.Vendor, access: dispatch.Comparing, shelf: shopify.Shelf, shopify: shopify, connector: toShopify},
+	fronts := []*front{
+		{mute: mute, id: "shopify", vendor: shopifyconnector.Vendor, access: dispatch.Comparing, shelf: shopify.Shelf, shopify: shopify, connector: toShopify},
 		{id: "shop", vendor: shopconnector.Vendor, access: dispatch.Comparing, shelf: shop.Shelf, connector: toShop},
 		{id: "site", vendor: webhookconnector.Vendor, access: dispatch.Readable, shelf: site.Shelf, read: read, connector: read},
 		{id: "market", vendor: webhookconnector.Vendor, access: dispatch.Blind, shelf: market.Shelf, connector: toMarket},
 		{id: "bazaar", vendor: webhookconnector.Vendor, access: dispatch.Blind, shelf: bazaar.Shelf, connector: toBazaar},
 	}
+	for _, f := range fronts[1:] {
+		f.mute = &atomic.Bool{}
+	}
+	return fronts
+}
+
+// withoutOrders is a shop that does not answer for its orders while it is mute.
+func withoutOrders(shop http.Handler, mute *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if mute.Load() && bytes.Contains(body, []byte("query Orders")) {
+			http.Error(w, "orders are not to be had", http.StatusServiceUnavailable)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		shop.ServeHTTP(w, r)
+	})
 }
 
 // A pushed is one row of one request.

@@ -19,6 +19,7 @@ type findings struct {
 	pushes, unconfirmed int
 	over                [dispatch.Comparing + 1]int
 	units               [dispatch.Comparing + 1]stock.Quantity
+	silent              silentFindings
 }
 
 func (f *findings) add(g findings) {
@@ -27,6 +28,7 @@ func (f *findings) add(g findings) {
 		f.over[kind] += g.over[kind]
 		f.units[kind] += g.units[kind]
 	}
+	f.silent.add(g.silent)
 }
 
 func (f findings) String() string {
@@ -34,7 +36,7 @@ func (f findings) String() string {
 	for kind, name := range [...]string{"blind", "readable", "comparing"} {
 		text += fmt.Sprintf(", %s %d by %d units", name, f.over[kind], f.units[kind])
 	}
-	return text
+	return text + f.silent.String()
 }
 
 // offered is what the topic of offers says.
@@ -98,6 +100,9 @@ func (d *day) check() (f findings) {
 		}
 		attempts[id].said = append(attempts[id].said, c)
 	}
+	if d.silence.front != nil {
+		f.silent.days++
+	}
 	injected, applied := 0, map[attemptID]bool{}
 	for _, front := range d.fronts {
 		injected += front.shelf.Injected()
@@ -108,6 +113,9 @@ func (d *day) check() (f findings) {
 	}
 	if injected == 0 || f.pushes == 0 {
 		d.t.Errorf("%d faults and %d pushes: the day was too quiet", injected, f.pushes)
+	}
+	if f.silent.days > f.silent.pushes {
+		d.t.Errorf("nothing was told to %s while it was silent", d.silence.front.id)
 	}
 	for id, a := range attempts {
 		if first := a.said[0].State; first != record.Attempted {
@@ -155,6 +163,10 @@ func (d *day) checkListing(front *front, n int, offers offered, own []ownChange,
 		case "set":
 			f.pushes++
 			a := attemptOf(c.Key)
+			mute := a != nil && d.silence.holds(front, a.said[0].AttemptedAt)
+			if mute {
+				f.silent.pushes++
+			}
 			if a == nil || keys[c.Key] {
 				d.t.Errorf("%v was set %d → %d under %s, which was not written down before, or twice", at, c.Before, c.After, c.Key)
 				continue
@@ -174,6 +186,10 @@ func (d *day) checkListing(front *front, n int, offers offered, own []ownChange,
 			}
 			f.over[front.access]++
 			f.units[front.access] += over
+			if mute {
+				f.silent.over++
+				f.silent.units += over
+			}
 			d.checkListed(front, a, &c, offers.all[at], own, shown)
 			// What no rule can avoid there.
 			unavoidable := edited
@@ -294,6 +310,9 @@ func (d *day) ownChanges() map[listed][]ownChange {
 			}
 			if !known {
 				when = o.PlacedAt
+			}
+			if !known && o.Status == record.Cancelled { // it was sold all the same, from then to then
+				changes[at] = append(changes[at], ownChange{version, o.PlacedAt, l.Quantity}, ownChange{version, o.UpdatedAt, -l.Quantity})
 			}
 			if net[key] = now; now != before {
 				changes[at] = append(changes[at], ownChange{version, when, now - before})

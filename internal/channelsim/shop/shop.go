@@ -44,7 +44,10 @@ func New(name, token string, seed uint64, faults channelsim.Faults) *Shop {
 func (s *Shop) Save() channelsim.State { return channelsim.Save(s.Shelf, &s.seen) }
 
 // Restore puts back what Save returned, before the shop is asked anything.
-func (s *Shop) Restore(st channelsim.State) { channelsim.Restore(st, s.Shelf, &s.seen) }
+func (s *Shop) Restore(st channelsim.State) error {
+	channelsim.Restore(st, s.Shelf, &s.seen)
+	return nil
+}
 
 // ServeHTTP implements http.Handler.
 func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }

@@ -17,9 +17,9 @@ const keysLast = 24 * time.Hour
 
 // A remembered key has what was asked and whether it was done.
 type remembered struct {
-	asked string
-	done  bool
-	at    time.Time
+	Asked string    `json:"asked"`
+	Done  bool      `json:"done"`
+	At    time.Time `json:"at"`
 }
 
 // reasons are the ones that the shop knows.
@@ -125,11 +125,11 @@ func (s *Shop) set(key string, input map[string]any, rows []channelsim.Set) obje
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, asked := time.Now(), string(marshal(input))
-	if known, ok := s.keys[key]; ok && now.Before(known.at.Add(keysLast)) {
+	if known, ok := s.keys[key]; ok && now.Before(known.At.Add(keysLast)) {
 		switch {
-		case known.asked != asked:
+		case known.Asked != asked:
 			return payload(userError("IDEMPOTENCY_KEY_PARAMETER_MISMATCH", nil, "The same idempotency key cannot be used with different operation parameters."))
-		case !known.done:
+		case !known.Done:
 			return payload(userError("IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED", nil, "A previous request with this idempotency key failed. Retry with a new idempotency key."))
 		}
 		return done(key, input, now)

@@ -37,17 +37,31 @@ type Line struct {
 	Ordered   stock.Quantity
 	Current   stock.Quantity // less what was refunded or edited away
 	Fulfilled stock.Quantity
-	sale      channelsim.Sale
 }
 
-// Buy lets a shopper order units of some places, all or nothing of each; ok is false where none could be had.
+// A Want is what a shopper wants of one place.
+type Want struct {
+	Place    channelsim.Place
+	Quantity stock.Quantity
+}
+
+// Buy lets a shopper order as many units of each of some places; see [Shop.Checkout].
 func (s *Shop) Buy(now time.Time, quantity stock.Quantity, places ...channelsim.Place) (order Order, ok bool) {
+	basket := make([]Want, len(places))
+	for i, p := range places {
+		basket[i] = Want{p, quantity}
+	}
+	return s.Checkout(now, basket)
+}
+
+// Checkout lets a shopper order a basket, all or nothing of each place; ok is false where none could be had.
+func (s *Shop) Checkout(now time.Time, basket []Want) (order Order, ok bool) {
 	id := s.next()
 	o := &Order{ID: "gid://shopify/Order/" + strconv.Itoa(id), Created: now, Updated: now}
-	for i, p := range places {
-		if sale, ok := s.Sell(p, quantity, now); ok {
+	for i, w := range basket {
+		if _, ok := s.Sell(w.Place, w.Quantity, now); ok {
 			o.Lines = append(o.Lines, Line{
-				ID: fmt.Sprintf("gid://shopify/LineItem/%d%03d", id, i), Place: p, Ordered: quantity, Current: quantity, sale: sale,
+				ID: fmt.Sprintf("gid://shopify/LineItem/%d%03d", id, i), Place: w.Place, Ordered: w.Quantity, Current: w.Quantity,
 			})
 		}
 	}
@@ -68,7 +82,7 @@ func (s *Shop) CancelOrder(id string, restock bool, now time.Time) bool {
 		}
 		o.Cancelled = now
 		for i := range o.Lines {
-			s.Cancel(o.Lines[i].sale, restock)
+			s.Cancel(channelsim.Sale{Place: o.Lines[i].Place, Quantity: o.Lines[i].Ordered}, restock)
 			o.Lines[i].Current = 0
 		}
 		return true

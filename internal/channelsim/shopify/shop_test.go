@@ -151,3 +151,39 @@ func TestShoppers(t *testing.T) {
 		t.Errorf("the level is %d with %d sold, want 3 and 0", level, f.shop.Sold(place))
 	}
 }
+
+// A shop that begins again knows its orders, its levels and the keys that it has answered, and gives no id out twice.
+func TestAShopThatBeginsAgain(t *testing.T) {
+	f := start(t)
+	place := channelsim.Place{Item: item, Location: location}
+	f.ask(push, rows(good))
+	kept, ok := f.shop.Buy(time.Now(), 2, place)
+	text, err := json.Marshal(f.shop.Save())
+	if err != nil || !ok {
+		t.Fatal(err, ok)
+	}
+	again := start(t)
+	var st channelsim.State
+	if err := json.Unmarshal(text, &st); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.shop.Restore(st); err != nil {
+		t.Fatal(err)
+	}
+	if level, _ := again.shop.Level(place); level != 2 || again.shop.Sold(place) != 2 {
+		t.Errorf("the level is %d with %d sold, want 2 and 2", level, again.shop.Sold(place))
+	}
+	// The level is another by now: a key that was forgotten would be stale.
+	if answer := again.ask(push, rows(good)); !strings.Contains(answer, `"userErrors":[]`) {
+		t.Errorf("the key's second answer is %s", answer)
+	}
+	if next, ok := again.shop.Buy(time.Now(), 1, place); !ok || next.ID == kept.ID {
+		t.Errorf("the next order is %q, which was given out before", next.ID)
+	}
+	if !again.shop.CancelOrder(kept.ID, true, time.Now()) {
+		t.Error("the order of before cannot be cancelled")
+	}
+	if level, _ := again.shop.Level(place); level != 3 || again.shop.Sold(place) != 1 {
+		t.Errorf("the level is %d with %d sold, want 3 and 1", level, again.shop.Sold(place))
+	}
+}

@@ -49,7 +49,10 @@ func New(name string, secrets []signature.Secret, seed uint64, faults channelsim
 func (v *Receiver) Save() channelsim.State { return channelsim.Save(v.Shelf, &v.seen) }
 
 // Restore puts back what Save returned, before the shop is asked anything.
-func (v *Receiver) Restore(st channelsim.State) { channelsim.Restore(st, v.Shelf, &v.seen) }
+func (v *Receiver) Restore(st channelsim.State) error {
+	channelsim.Restore(st, v.Shelf, &v.seen)
+	return nil
+}
 
 // ServeHTTP implements http.Handler.
 func (v *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) { v.mux.ServeHTTP(w, r) }

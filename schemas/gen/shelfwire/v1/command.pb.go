@@ -102,7 +102,9 @@ type Command struct {
 	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
 	Done     *CommandDone           `protobuf:"bytes,9,opt,name=done,proto3" json:"done,omitempty"`
 	// Of fetch.
-	OrderId       string `protobuf:"bytes,10,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	OrderId string `protobuf:"bytes,10,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Until when the answer is waited for. Left out: it is not known.
+	AnswerBy      *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=answer_by,json=answerBy,proto3" json:"answer_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -207,6 +209,13 @@ func (x *Command) GetOrderId() string {
 	return ""
 }
 
+func (x *Command) GetAnswerBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnswerBy
+	}
+	return nil
+}
+
 // CommandDone is what the owner answers.
 type CommandDone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -217,7 +226,12 @@ type CommandDone struct {
 	// Of those, listings that are put aside, and despatches that the channel does not take.
 	Failed int64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
 	// Why it could not be done. Left out: it was.
-	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Listings that are told by themselves after answer_by.
+	Waiting int64 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// When the last of them is told at the latest, and what for they wait. Left out: none does.
+	WaitsUntil    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=waits_until,json=waitsUntil,proto3" json:"waits_until,omitempty"`
+	WaitsFor      string                 `protobuf:"bytes,7,opt,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,11 +294,32 @@ func (x *CommandDone) GetReason() string {
 	return ""
 }
 
+func (x *CommandDone) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *CommandDone) GetWaitsUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WaitsUntil
+	}
+	return nil
+}
+
+func (x *CommandDone) GetWaitsFor() string {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return ""
+}
+
 var File_shelfwire_v1_command_proto protoreflect.FileDescriptor
 
 const file_shelfwire_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1ashelfwire/v1/command.proto\x12\fshelfwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x02\n" +
+	"\x1ashelfwire/v1/command.proto\x12\fshelfwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x03\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x18\n" +
@@ -296,12 +331,17 @@ const file_shelfwire_v1_command_proto_rawDesc = "" +
 	"\tissued_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12-\n" +
 	"\x04done\x18\t \x01(\v2\x19.shelfwire.v1.CommandDoneR\x04done\x12\x19\n" +
 	"\border_id\x18\n" +
-	" \x01(\tR\aorderId\"m\n" +
+	" \x01(\tR\aorderId\x127\n" +
+	"\tanswer_by\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\banswerBy\"\xe1\x01\n" +
 	"\vCommandDone\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x03R\x05count\x12\x18\n" +
 	"\adrifted\x18\x02 \x01(\x03R\adrifted\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason*\xa2\x01\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\awaiting\x18\x05 \x01(\x03R\awaiting\x12;\n" +
+	"\vwaits_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"waitsUntil\x12\x1b\n" +
+	"\twaits_for\x18\a \x01(\tR\bwaitsFor*\xa2\x01\n" +
 	"\vCommandKind\x12\x1c\n" +
 	"\x18COMMAND_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11COMMAND_KIND_SYNC\x10\x01\x12\x15\n" +
@@ -335,11 +375,13 @@ var file_shelfwire_v1_command_proto_depIdxs = []int32{
 	3, // 1: shelfwire.v1.Command.since:type_name -> google.protobuf.Timestamp
 	3, // 2: shelfwire.v1.Command.issued_at:type_name -> google.protobuf.Timestamp
 	2, // 3: shelfwire.v1.Command.done:type_name -> shelfwire.v1.CommandDone
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 4: shelfwire.v1.Command.answer_by:type_name -> google.protobuf.Timestamp
+	3, // 5: shelfwire.v1.CommandDone.waits_until:type_name -> google.protobuf.Timestamp
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_shelfwire_v1_command_proto_init() }
