@@ -25,6 +25,7 @@ import (
 	"syscall"
 
 	"github.com/shelfwire/shelfwire/benchmarks/scratch"
+	"github.com/shelfwire/shelfwire/internal/daemon"
 )
 
 func main() {
@@ -82,6 +83,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if err != nil {
 		return err
 	}
+	daemon.CollectAt(daemon.CollectRarely) // as the daemon does
 	place, err := scratch.Open(ctx, getenv)
 	if err != nil {
 		return err

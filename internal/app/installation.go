@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/shelfwire/shelfwire/internal/config"
+	"github.com/shelfwire/shelfwire/internal/daemon"
 	"github.com/shelfwire/shelfwire/internal/embedded"
 	"github.com/shelfwire/shelfwire/internal/kafka"
 	"github.com/shelfwire/shelfwire/internal/litestore"
@@ -73,9 +73,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (*Installati
 func openEmbedded(ctx context.Context, cfg config.Config, log *slog.Logger, dir string, lock *dirLock) (*Installation, error) {
 	inst := &Installation{Config: cfg, Log: log, dir: dir, lock: lock}
 	inst.onClose(lock.release)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // a small shop's machine has other uses for memory; it costs a few percent of time
-	}
+	daemon.CollectAt(daemon.CollectOften)
 	servers, err := embedded.Start(embedded.Config{Dir: dir})
 	if err != nil {
 		return nil, errors.Join(err, inst.Close())

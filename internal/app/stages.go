@@ -59,6 +59,9 @@ func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions)
 	if err := cluster.CheckTopics(ctx, inst.Layout()); err != nil {
 		return err
 	}
+	if inst.servers == nil {
+		daemon.CollectAt(daemon.CollectRarely)
+	}
 	b := &builder{inst: inst, cluster: cluster, registry: daemon.NewRegistry(), ready: daemon.NewReadiness()}
 	defer b.closeListeners()
 	for _, s := range stages {
