@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -138,7 +139,8 @@ func checkLineIDs(c *coder, o *record.Order) {
 	}
 }
 
-// checkLocations refuses a channel whose locations share a name or an outlet: one outlet's stock would be shown twice.
+// checkLocations refuses a channel whose locations share a name or an outlet, since one outlet's stock would be shown twice, or have an
+// outlet that is none of the channel's, since what is shown of it could never serve an order.
 func checkLocations(c *coder, ch *record.Channel) {
 	if c.err != nil {
 		return
@@ -155,6 +157,9 @@ func checkLocations(c *coder, ch *record.Channel) {
 				c.fail(indexed(indexed("locations", i)+".outlets", j), "belongs to location "+strconv.Quote(other))
 			}
 			owner[outlet] = l.Location
+			if !slices.Contains(ch.Outlets, outlet) {
+				c.fail(indexed(indexed("locations", i)+".outlets", j), "is none of the channel's outlets: no order could be served from it")
+			}
 		}
 	}
 }

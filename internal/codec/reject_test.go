@@ -155,8 +155,12 @@ func TestABadEventIsRefusedWithItsFieldAndReason(t *testing.T) {
 		{"a number for an id of the channel", `{"listing":{"pool":"a","channel":"c","sku":"s","channel_ids":{"product":1}}}`, "listing.channel_ids.product", "must be a string"},
 		{"an id of the channel twice", `{"listing":{"pool":"a","channel":"c","sku":"s","channel_ids":{"x":"1","x":"2"}}}`, "listing.channel_ids.x", "is given twice"},
 		{
-			"an outlet in two locations", `{"channel":{"pool":"a","channel":"c","locations":[{"location":"1","outlets":["A"]},{"location":"2","outlets":["B","A"]}]}}`,
+			"an outlet in two locations", `{"channel":{"pool":"a","channel":"c","outlets":["A","B"],"locations":[{"location":"1","outlets":["A"]},{"location":"2","outlets":["B","A"]}]}}`,
 			"channel.locations[1].outlets[1]", `belongs to location "1"`,
+		},
+		{
+			"a location's outlet that is none of the channel's", `{"channel":{"pool":"a","channel":"c","outlets":["A"],"locations":[{"location":"1","outlets":["A","B"]}]}}`,
+			"channel.locations[0].outlets[1]", "is none of the channel's outlets: no order could be served from it",
 		},
 		{"an outlet twice", `{"channel":{"pool":"a","channel":"c","outlets":["A","A"]}}`, "channel.outlets[1]", "is named twice"},
 		{"a location twice", `{"channel":{"pool":"a","channel":"c","locations":[{"location":"1"},{"location":"1"}]}}`, "channel.locations[1].location", "is named twice"},
