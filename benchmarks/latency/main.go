@@ -86,7 +86,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	if _, err := inst.ApplyTopics(ctx); err != nil {
 		return err
 	}
-	subjects := []*subject{shelfwire(cfg)}
+	limit, stop, err := bare(ctx, place)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	subjects := []*subject{shelfwire(cfg), limit}
 	if o.streams != "" {
 		peer, stop, err := streams(ctx, place, o.streams)
 		if err != nil {

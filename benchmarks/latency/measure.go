@@ -12,7 +12,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/shelfwire/shelfwire/internal/codec"
 	"github.com/shelfwire/shelfwire/internal/record"
 )
 
@@ -129,7 +128,7 @@ func (m *measurement) readAll(ctx context.Context, client *kgo.Client) error {
 		now := time.Now()
 		for r := range fetches.RecordsAll() {
 			var a record.Availability
-			if err := codec.DecodeAvailability(r.Value, &a); err != nil {
+			if err := m.subject.read(r, &a); err != nil {
 				return err
 			}
 			if err := m.count(&a, r.Timestamp, now); err != nil {
