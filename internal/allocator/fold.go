@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/output"
@@ -78,7 +79,10 @@ func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 			return stream.Alarm(fmt.Errorf("fold entry %d: %w", e.Version.Offset(), err))
 		}
 	}
-	b.out.Fill(f.state, &f.changes, f.partition, r.entries)
+	var rows sync.WaitGroup
+	rows.Go(func() { b.out.FillRows(f.state, &f.changes) })
+	b.out.FillMessages(f.state, &f.changes, f.partition, r.entries)
+	rows.Wait()
 	f.describe(r, b)
 	b.before, b.next = f.last(), r.end
 	copy(f.ends[:], f.ends[1:])

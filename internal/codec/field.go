@@ -132,7 +132,9 @@ func (c *coder) small(num protowire.Number, name string, p *int32, how rule) {
 	} else {
 		c.number(num, name, &v, how)
 	}
-	*p = int32(v)
+	if c.reading() { // whoever writes may do so beside others
+		*p = int32(v)
+	}
 }
 
 // smallOr is a 32-bit integer field that has a default when it is absent; it is always written.

@@ -49,8 +49,13 @@ type Changes struct {
 	dues   []dueChange
 	packed packer
 
-	ahead  []*sku // scratch: those that are collected next
-	looked int32  // what lookAt has returned of them
+	counted, written ahead // where its counts, and its rows, are being collected: that may be at the same time
+}
+
+// An ahead looks at the SKUs that are collected next.
+type ahead struct {
+	skus   []*sku // scratch
+	looked int32  // what lookAt has returned
 }
 
 type skuChange struct {
@@ -142,7 +147,7 @@ func (c *Changes) Reset() {
 		sources: c.sources[:0], seen: c.seen[:0], pools: c.pools[:0], offers: c.offers,
 		channels: c.channels[:0], marks: c.marks[:0], shipments: c.shipments[:0], rejections: c.rejections[:0],
 		RowsOnly: c.RowsOnly, packed: packer{b: c.packed.b[:0]}, clocks: c.clocks[:0],
-		swept: c.swept[:0], dues: c.dues[:0], ahead: c.ahead,
+		swept: c.swept[:0], dues: c.dues[:0], counted: c.counted, written: c.written,
 	}
 }
 
@@ -281,17 +286,20 @@ func (x *offerChange) complete() {
 	}
 }
 
+// The functions below read what was collected. Those that say something and those that give rows may do so at the same time.
+
 // EachAvailability calls f with the present counts of every SKU that changed, in the order of their first change. a is valid
 // during the call.
 func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 	var a record.Availability
 	for i := range c.counts {
 		if i%lookMost == 0 { // they have not been seen for as long as the run
-			c.ahead = c.ahead[:0]
-			for _, next := range c.counts[i:min(i+lookMost, len(c.counts))] {
-				c.ahead = append(c.ahead, next.sku)
+			next := &c.counted
+			next.skus = next.skus[:0]
+			for _, x := range c.counts[i:min(i+lookMost, len(c.counts))] {
+				next.skus = append(next.skus, x.sku)
 			}
-			c.looked += lookAt(c.ahead)
+			next.looked += lookAt(next.skus)
 		}
 		x := &c.counts[i]
 		x.pool.availability(x.sku, &a)

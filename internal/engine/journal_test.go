@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -322,6 +323,13 @@ func (g *journalDraw) channel(id string) *record.Channel {
 		c.Locations = []record.Location{{Location: "L2", Outlets: []string{"A"}}, {Location: "L1", Outlets: []string{"B", "C"}}}
 		if g.one(4) {
 			c.Locations = c.Locations[1:]
+		}
+		for _, l := range c.Locations {
+			for _, outlet := range l.Outlets {
+				if !slices.Contains(c.Outlets, outlet) {
+					c.Outlets = append(c.Outlets, outlet)
+				}
+			}
 		}
 	}
 	return c

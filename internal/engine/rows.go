@@ -99,11 +99,12 @@ func (c *Changes) eachRow(p *packer, f func(RowWrite)) {
 	}
 	for i, x := range c.skus {
 		if i%lookMost == 0 {
-			c.ahead = c.ahead[:0]
-			for _, next := range c.skus[i:min(i+lookMost, len(c.skus))] {
-				c.ahead = append(c.ahead, next.sku)
+			next := &c.written
+			next.skus = next.skus[:0]
+			for _, x := range c.skus[i:min(i+lookMost, len(c.skus))] {
+				next.skus = append(next.skus, x.sku)
 			}
-			c.looked += lookAtPacked(c.ahead)
+			next.looked += lookAtPacked(next.skus)
 		}
 		for _, t := range skuTables {
 			switch {

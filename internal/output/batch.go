@@ -28,16 +28,45 @@ type Batch struct {
 	Rows []engine.RowWrite
 
 	arena []byte
-	spans []span // of Messages, then Marks, then Rows, in the order they were appended
+	spans []span // of Messages, then Marks
+	rows  []byte
+	ends  []int // of the values of Rows in rows, one after the other; −1 for a row that goes
 }
 
-// A span is where in the arena a message has its key, its value and its partition key; a row only has a value.
+// A span is where in the arena a message has its key, its value and its partition key.
 type span struct{ key, value, partition, end int }
 
 // Fill replaces the batch with what the run collected in c. entries are the run's entries in journal order; only those with a
 // rejection are looked at, for where they came from. journal is the journal's partition.
 func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries []Entry) {
-	b.Messages, b.Marks, b.Rows = b.Messages[:0], b.Marks[:0], b.Rows[:0]
+	b.FillMessages(s, c, journal, entries)
+	b.FillRows(s, c)
+}
+
+// FillRows is the part of [Batch.Fill] that makes Rows. It may run at the same time as [Batch.FillMessages].
+func (b *Batch) FillRows(s *engine.State, c *engine.Changes) {
+	b.Rows, b.ends = b.Rows[:0], b.ends[:0]
+	end := 0
+	b.rows = s.AppendRows(b.rows[:0], c, func(r engine.RowWrite) {
+		at := -1
+		if r.Value != nil {
+			end += len(r.Value)
+			at = end
+		}
+		b.Rows, b.ends = append(b.Rows, engine.RowWrite{RowKey: r.RowKey}), append(b.ends, at)
+	})
+	from := 0
+	for i, end := range b.ends { // they do not move any more; capped, so that nobody who appends to one writes into the next
+		if end >= 0 {
+			b.Rows[i].Value = b.rows[from:end:end]
+			from = end
+		}
+	}
+}
+
+// FillMessages is the part of [Batch.Fill] that makes Messages and Marks.
+func (b *Batch) FillMessages(s *engine.State, c *engine.Changes, journal int32, entries []Entry) {
+	b.Messages, b.Marks = b.Messages[:0], b.Marks[:0]
 	b.arena, b.spans = b.arena[:0], b.spans[:0]
 
 	s.EachAvailability(c, func(a *record.Availability) {
@@ -80,16 +109,6 @@ func (b *Batch) Fill(s *engine.State, c *engine.Changes, journal int32, entries 
 		b.arena = codec.AppendOfferRecord(b.arena, &o)
 		b.message(m, stream.Offers, mark.Account)
 	}
-	end := len(b.arena)
-	b.arena = s.AppendRows(b.arena, c, func(r engine.RowWrite) {
-		sp := span{value: end, end: -1}
-		if r.Value != nil {
-			end += len(r.Value)
-			sp.end = end
-		}
-		b.spans = append(b.spans, sp)
-		b.Rows = append(b.Rows, engine.RowWrite{RowKey: r.RowKey})
-	})
 	b.resolve()
 	b.Marks = append(b.Marks, b.Messages[messages:]...)
 	b.Messages = b.Messages[:messages]
@@ -148,11 +167,6 @@ func (b *Batch) resolve() {
 		m.Value = b.arena[s.value:s.partition:s.partition]
 		if s.partition < s.end {
 			m.PartitionKey = b.arena[s.partition:s.end:s.end]
-		}
-	}
-	for i := range b.Rows {
-		if s := b.spans[len(b.Messages)+i]; s.end >= 0 {
-			b.Rows[i].Value = b.arena[s.value:s.end:s.end]
 		}
 	}
 }
