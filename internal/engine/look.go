@@ -52,7 +52,9 @@ func lookAt(rows []*sku) (seen int32) {
 		if x == nil {
 			continue
 		}
-		seen += int32(x.id[0])
+		if x.id != "" {
+			seen += int32(x.id[0])
+		}
 		for i := 0; i < len(x.levels); i += 2 { // two are a line of the cache
 			seen += x.levels[i].outlet
 		}
