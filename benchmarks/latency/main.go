@@ -93,11 +93,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	defer func() { err = errors.Join(err, stop()) }()
 	subjects := []*subject{shelfwire(cfg), limit}
 	if o.streams != "" {
-		peer, stop, err := streams(ctx, place, o.streams)
-		if err != nil {
-			return err
+		peer, stopPeer, failed := streams(ctx, place, o.streams)
+		if failed != nil {
+			return failed
 		}
-		defer func() { err = errors.Join(err, stop()) }()
+		defer func() { err = errors.Join(err, stopPeer()) }()
 		subjects = append(subjects, peer)
 	}
 	return staged(ctx, inst, func(ctx context.Context) error {
