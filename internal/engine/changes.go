@@ -52,10 +52,22 @@ type Changes struct {
 	counted, written ahead // where its counts, and its rows, are being collected: that may be at the same time
 }
 
-// An ahead looks at the SKUs that are collected next.
+// An ahead looks at the SKUs that are collected next: they have not been seen for as long as the run.
 type ahead struct {
 	skus   []*sku // scratch
-	looked int32  // what lookAt has returned
+	looked int32  // what the looks have returned
+}
+
+// look looks at those from i of n on, which of returns, whenever the ones before have been collected.
+func (x *ahead) look(i, n int, of func(int) *sku, look func([]*sku) int32) {
+	if i%lookMost != 0 {
+		return
+	}
+	x.skus = x.skus[:0]
+	for k := i; k < min(i+lookMost, n); k++ {
+		x.skus = append(x.skus, of(k))
+	}
+	x.looked += look(x.skus)
 }
 
 type skuChange struct {
@@ -293,14 +305,7 @@ func (x *offerChange) complete() {
 func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 	var a record.Availability
 	for i := range c.counts {
-		if i%lookMost == 0 { // they have not been seen for as long as the run
-			next := &c.counted
-			next.skus = next.skus[:0]
-			for _, x := range c.counts[i:min(i+lookMost, len(c.counts))] {
-				next.skus = append(next.skus, x.sku)
-			}
-			next.looked += lookAt(next.skus)
-		}
+		c.counted.look(i, len(c.counts), func(k int) *sku { return c.counts[k].sku }, lookAt)
 		x := &c.counts[i]
 		x.pool.availability(x.sku, &a)
 		a.ChangedAt, a.Times = x.changedAt, x.times

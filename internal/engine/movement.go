@@ -92,8 +92,7 @@ func (a *applying) counted(s *sku, m *record.Movement) {
 		return
 	}
 	o := a.place(m.Outlet)
-	a.changes.levelsChange(s)
-	l, from := a.pool.level(s, o)
+	l, from := a.level(s, o)
 	l.counted = at
 	s.forget(l, from, max(at, horizon))
 	a.remembered(s)
@@ -142,8 +141,7 @@ func (a *applying) inTheCount(s *sku, o *outlet) string {
 // is flagged. The caller has made sure that nobody has counted the shelf since.
 func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Instant) {
 	a.pool.note(s)
-	a.changes.levelsChange(s)
-	l, from := a.pool.level(s, o)
+	l, from := a.level(s, o)
 	s.remember(l, from, secondOf(at), delta, a.pool.horizon())
 	a.remembered(s)
 	l.onHand += delta
@@ -155,6 +153,13 @@ func (a *applying) shift(s *sku, o *outlet, delta stock.Quantity, at stock.Insta
 		s.less = true
 		a.flagNegative(s, l)
 	}
+}
+
+// level returns the SKU's level at the outlet, to be changed, and where its deltas begin, as [pool.level] does. What the run says of
+// the SKU's offers is completed before.
+func (a *applying) level(s *sku, o *outlet) (l *level, from int) {
+	a.changes.levelsChange(s)
+	return a.pool.level(s, o)
 }
 
 func (a *applying) flagNegative(s *sku, l *level) {

@@ -10,9 +10,6 @@ import (
 
 // offer works out what each of the SKU's listings may show, and writes an offer where that, or a counter, has changed.
 func (a *applying) offer(s *sku) {
-	if len(s.listings) == 0 {
-		return
-	}
 	for i := range s.listings {
 		l := &s.listings[i]
 		ch, ok := a.pool.channels[l.channel]

@@ -21,8 +21,7 @@ type promise struct {
 func (a *applying) reserve(o *order, l *line, at *outlet, units stock.Quantity) {
 	for _, pt := range l.parts() {
 		s := a.pool.sku(pt.sku)
-		a.changes.levelsChange(s)
-		shelf, _ := a.pool.level(s, at)
+		shelf, _ := a.level(s, at)
 		shelf.reserved += units * pt.per
 		s.promises = append(s.promises, promise{o.key, l.id, at, units * pt.per})
 		a.changes.row(a.pool, s, promisesRow)
@@ -34,8 +33,7 @@ func (a *applying) reserve(o *order, l *line, at *outlet, units stock.Quantity) 
 func (a *applying) unreserve(o *order, l *line, at *outlet, units stock.Quantity) {
 	for _, pt := range l.parts() {
 		s := a.pool.sku(pt.sku)
-		a.changes.levelsChange(s)
-		shelf, _ := a.pool.level(s, at)
+		shelf, _ := a.level(s, at)
 		shelf.reserved -= units * pt.per
 		s.freed = true
 		a.changes.row(a.pool, s, promisesRow)

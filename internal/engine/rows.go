@@ -98,14 +98,7 @@ func (c *Changes) eachRow(p *packer, f func(RowWrite)) {
 		put(TableSeen, x.pool, x.id)
 	}
 	for i, x := range c.skus {
-		if i%lookMost == 0 {
-			next := &c.written
-			next.skus = next.skus[:0]
-			for _, x := range c.skus[i:min(i+lookMost, len(c.skus))] {
-				next.skus = append(next.skus, x.sku)
-			}
-			next.looked += lookAtPacked(next.skus)
-		}
+		c.written.look(i, len(c.skus), func(k int) *sku { return c.skus[k].sku }, lookAtPacked)
 		for _, t := range skuTables {
 			switch {
 			case x.sku.changed&t.row == 0:
