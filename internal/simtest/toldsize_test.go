@@ -5,6 +5,7 @@ package simtest_test
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func TestToldStateOnRedis(t *testing.T) {
 				t.Fatal(err)
 			}
 			bytes := 0
+			var names []string
 			for n := 0; n < listings; n += 1000 {
 				var batch []publisher.ToldRow
 				for i := n; i < n+1000; i++ {
@@ -52,12 +54,14 @@ func TestToldStateOnRedis(t *testing.T) {
 					_, location, _ := strings.Cut(r.Listing, "/")
 					r.Listing = fmt.Sprintf("SKU-%07d/%s", i, location)
 					bytes += len(r.Listing) + len(r.Value)
+					names = append(names, r.Listing)
 					batch = append(batch, r)
 				}
 				if err := store.Told().Save(t.Context(), partition, owner.Sequence+int64(n/1000), publisher.ToldPosition{TopicID: "t", Offset: 1}, batch); err != nil {
 					t.Fatal(err)
 				}
 			}
+			hasMoved(t, direct, key, names)
 			used, err := direct.MemoryUsage(t.Context(), key, 0).Result()
 			if err != nil {
 				t.Fatal(err)
@@ -70,6 +74,37 @@ func TestToldStateOnRedis(t *testing.T) {
 			if err := direct.Del(t.Context(), key, fmt.Sprintf("%s{o%d}:meta", name, partition), fmt.Sprintf("%s{o%d}:channels", name, partition)).Err(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// hasMoved waits until a hash that has grown has left its old table, which counts as well until then: each look-up moves a bucket, but
+// none while Redis has a child that writes its files.
+func hasMoved(t *testing.T, client *redis.Client, key string, names []string) {
+	t.Helper()
+	type children struct{ dump, rewrite, forks string }
+	ask := func() (c children) {
+		info, err := client.InfoMap(t.Context(), "persistence", "stats").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return children{info["Persistence"]["rdb_bgsave_in_progress"], info["Persistence"]["aof_rewrite_in_progress"], info["Stats"]["total_forks"]}
+	}
+	for deadline := time.Now().Add(time.Minute); ; {
+		before := ask()
+		if before.forks == "" {
+			t.Fatal("Redis does not say how often it has forked")
+		}
+		for some := range slices.Chunk(names, 1000) {
+			if err := client.HMGet(t.Context(), key, some...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if before.dump == "0" && before.rewrite == "0" && ask() == before {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("Redis has been writing its files for a minute: %+v", before)
 		}
 	}
 }
