@@ -134,7 +134,7 @@ func (f *fold) prefetch(ctx context.Context, r *run, first int) error {
 		looked := 0
 		for i, e := range f.incomplete {
 			if round == 0 && i == looked {
-				looked += f.state.Look(r.records[first+i:])
+				looked += f.state.Glance(r.records[first+i:])
 			}
 			if err := f.pool(ctx, e.Event.PoolID()); err != nil {
 				return err

@@ -113,13 +113,16 @@ func (a *applying) settle() {
 	a.serveWaiting() // touches further SKUs but frees nothing, so once is enough
 	for i := 0; i < len(p.touched); i++ {
 		s := p.touched[i]
-		if s.offers {
+		if s.counts {
+			if s.version == 0 && s.offered() > 0 {
+				a.changes.row(p, s, listingsRow) // where they stood until now
+			}
 			s.version = a.version
 			a.changes.count(p, s, p.clock, a.times())
 			a.touchKits(s)
 		}
 		a.offer(s)
-		s.offers = false
+		s.counts = false
 	}
 	for _, s := range p.touched {
 		s.touched = false

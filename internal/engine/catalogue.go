@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/offer"
 	"github.com/shelfwire/shelfwire/internal/record"
 )
 
@@ -28,12 +29,22 @@ func (a *applying) outlet(def *record.Outlet) {
 // channel declares a channel or changes it, with its outlets, locations and policies.
 func (a *applying) channel(def *record.Channel) {
 	kept := cloneChannel(def)
-	a.pool.channels[def.Channel] = &channel{def: kept, account: kept.AccountID()}
+	a.pool.setChannel(kept)
 	a.pool.edition++
 	a.changes.pools = append(a.changes.pools, poolChange{a.pool, channelRow(def.Channel)})
 	a.changes.channelState(record.ChannelState{Channel: kept, Version: a.version})
 	a.schedule(dueChannel, def.Channel, nextPolicy(kept.Policies, a.pool.clock, 0))
 	a.begin(sweepOffers, def.Channel)
+}
+
+// setChannel takes the definition over. The channel stays the one that listings point to.
+func (p *pool) setChannel(def record.Channel) {
+	ch, ok := p.channels[def.Channel]
+	if !ok {
+		ch = &channel{}
+		p.channels[def.Channel] = ch
+	}
+	*ch = channel{def: def, account: def.AccountID()}
 }
 
 // channelState keeps the newest state of each channel of the run.
@@ -54,19 +65,20 @@ func (a *applying) listing(def *record.Listing) {
 	s := a.pool.sku(def.SKU)
 	a.pool.note(s)
 	l := a.pool.listing(s, def.Channel)
-	var before []string
-	if l.declared {
-		before = itemsOf(&l.def)
-	}
-	l.declared = true
-	l.def = cloneListing(def)
-	packed := l.def
+	before := l.items()
+	packed := *def
 	packed.Pool, packed.Channel, packed.SKU = "", "", "" // the row says them already
 	l.packed = codec.AppendEvent(nil, &record.Event{Listing: &packed})
+	l.set(def)
 	a.changes.row(a.pool, s, listingsRow)
 	a.pool.touch(s)
-	a.relist(def.Channel, def.SKU, before, itemsOf(def))
+	a.relist(def.Channel, def.SKU, before, l.items())
 	a.scheduleSKU(s)
+}
+
+// set takes over what was declared.
+func (l *listing) set(def *record.Listing) {
+	l.terms, l.ids, l.policies = offer.TermsOf(def), slices.Clone(def.ChannelIDs), clonePolicies(def.Policies)
 }
 
 // settings changes the pool's rules. They hold from now on; who waits is looked at again, since others may be served now.

@@ -275,11 +275,9 @@ func (c *Changes) levelsChange(s *sku) {
 		return
 	}
 	s.open = false
-	for i := range s.listings {
-		for j := range s.listings[i].offers {
-			if o := &s.listings[i].offers[j]; o.run == c.run {
-				c.offers[o.slot].complete()
-			}
+	for i := range s.offers {
+		if o := &s.offers[i]; o.run == c.run {
+			c.offers[o.slot].complete()
 		}
 	}
 }
@@ -305,7 +303,7 @@ func (x *offerChange) complete() {
 func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 	var a record.Availability
 	for i := range c.counts {
-		c.counted.look(i, len(c.counts), func(k int) *sku { return c.counts[k].sku }, lookAt)
+		c.counted.look(i, len(c.counts), func(k int) *sku { return c.counts[k].sku }, glanceAt)
 		x := &c.counts[i]
 		x.pool.availability(x.sku, &a)
 		a.ChangedAt, a.Times = x.changedAt, x.times
@@ -337,6 +335,7 @@ func (s *State) EachOffer(c *Changes, f func(o *record.OfferRecord)) {
 	var r record.OfferRecord
 	var outlets []record.OfferOutlet
 	for i := range c.offers[:c.offered] {
+		c.counted.look(i, c.offered, func(k int) *sku { return c.offers[k].sku }, glanceAt)
 		x := &c.offers[i]
 		kept := x.Inputs.Outlets
 		if x.sku != nil {

@@ -51,11 +51,11 @@ func (a *applying) addCounters(o *order, l *line, sold, released stock.Quantity)
 	l.sold += sold
 	l.released += released
 	s := a.pool.sku(l.sku)
-	of := a.pool.listing(s, o.channel).offer(l.location)
+	of := s.offer(a.pool.spotOf(s, o.channel, l.location))
 	of.sold += sold
 	of.released += released
 	of.counters = true
-	a.changes.row(a.pool, s, listingsRow)
+	a.changes.row(a.pool, s, s.offersRow())
 	a.pool.note(s)
 	a.pool.touch(s)
 }

@@ -187,11 +187,11 @@ func (a *applying) scheduleSKU(s *sku) {
 	var at stock.Instant
 	for i := range s.listings {
 		l := &s.listings[i]
-		if !l.declared || l.def.Deleted {
+		if l.terms.Deleted {
 			continue
 		}
-		at = nextPolicy(l.def.Policies, a.pool.clock, at)
-		if publish := l.def.PublishAt; publish > a.pool.clock && (at == 0 || publish < at) {
+		at = nextPolicy(l.policies, a.pool.clock, at)
+		if publish := l.terms.PublishAt; publish > a.pool.clock && (at == 0 || publish < at) {
 			at = publish
 		}
 	}

@@ -22,7 +22,7 @@ const (
 	TablePool     Table = iota + 1 // settings, outlets, channels, origin and source marks, the clock
 	TableSeen                      // remembered event ids
 	TableStock                     // one row a SKU; its value is the public JSON with the private part under "_"
-	TableListings                  // one row a SKU: its listings with their last offers
+	TableListings                  // one row a SKU: its listings, and its last offers while it has no row of TableStock
 	TableOrders                    // one row an order, id = stream.JoinKey(channel, order id)
 	TableRecent                    // one row a SKU: its last counts and recent movements
 	TablePromises                  // one row a SKU: which order lines its outlets owe units

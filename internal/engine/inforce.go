@@ -63,41 +63,40 @@ func (s *State) Catalogue(pool string) []record.Event {
 	return events
 }
 
-// Listings returns the listings that a row of TableListings holds, by channel, but for those that only orders have named. It
-// returns an error that wraps ErrInvariant for a row that does not decode.
+// Listings returns the listings that a row of TableListings holds, by channel. It returns an error that wraps ErrInvariant for a row
+// that does not decode.
 func Listings(row RowWrite) ([]*record.Listing, error) {
-	s := sku{id: row.ID}
-	if err := s.loadListings(row.RowKey, row.Value); err != nil {
-		return nil, err
-	}
 	var listings []*record.Listing
-	for i := range s.listings {
-		if s.listings[i].declared {
-			listings = append(listings, &s.listings[i].def)
-		}
+	u := unpacker{b: row.Value}
+	readListings(&u, row.RowKey, func(_ string, _ []byte, def *record.Listing) { listings = append(listings, def) })
+	if u.bad {
+		return nil, u.done(row.RowKey)
 	}
 	return listings, nil
 }
 
-// LastOffers returns the last offers that a row of TableListings holds, by channel and location. Of an offer only its listing,
-// location, version, quantity, counters and whether it stopped are kept. It returns an error that wraps ErrInvariant for a row that
-// does not decode.
-func LastOffers(row RowWrite) ([]record.Offer, error) {
-	s := sku{id: row.ID}
-	if err := s.loadListings(row.RowKey, row.Value); err != nil {
-		return nil, err
+// LastOffers returns the last offers that a row holds, by channel and location; the row has been loaded. They stand in the SKU's row
+// of TableStock, and as long as there is none in that of TableListings. Of an offer only its listing, location, version, quantity,
+// counters and whether it stopped are kept.
+func (s *State) LastOffers(row RowKey) []record.Offer {
+	p, ok := s.pools[row.Pool]
+	if !ok {
+		return nil
+	}
+	x := p.skus.find(row.ID)
+	if x == nil || skuRowOf(row.Table) != x.offersRow() {
+		return nil
 	}
 	var offers []record.Offer
-	for i := range s.listings {
-		for _, o := range s.listings[i].offers {
-			if o.version == 0 {
-				continue // only counters: nothing was offered yet
-			}
-			offers = append(offers, record.Offer{
-				Pool: row.Pool, Channel: s.listings[i].channel, SKU: row.ID, Location: o.location, Version: o.version,
-				Quantity: o.quantity, Sold: o.sold, Released: o.released, Stopped: o.stopped,
-			})
+	for i := range x.offers {
+		o := &x.offers[i]
+		if o.version == 0 {
+			continue // only counters: nothing was offered yet
 		}
+		offers = append(offers, record.Offer{
+			Pool: row.Pool, Channel: o.at.channel, SKU: row.ID, Location: o.at.location, Version: o.version,
+			Quantity: o.quantity, Sold: o.sold, Released: o.released, Stopped: o.stopped,
+		})
 	}
-	return offers, nil
+	return offers
 }

@@ -69,18 +69,23 @@ func (a *applying) hold(o *order, l *line) {
 }
 
 // itemsOf returns the ids that a listing carries, sorted, each once.
-func itemsOf(l *record.Listing) []string {
-	if l.Deleted {
+func itemsOf(l *record.Listing) []string { return itemsIn(l.Deleted, l.ChannelIDs) }
+
+// items is itemsOf of what was declared.
+func (l *listing) items() []string { return itemsIn(l.terms.Deleted, l.ids) }
+
+func itemsIn(deleted bool, ids record.Dict) []string {
+	if deleted {
 		return nil
 	}
-	var ids []string
-	for _, p := range l.ChannelIDs {
+	var items []string
+	for _, p := range ids {
 		if p.Value != "" {
-			ids = append(ids, p.Value)
+			items = append(items, p.Value)
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	slices.Sort(items)
+	return slices.Compact(items)
 }
 
 // relist tells the items what the SKU's listing carries now, and goes on with the orders that were held for them.

@@ -15,6 +15,20 @@ type looking struct {
 // are. It changes nothing. A fold waits for memory more than it computes: rows that are looked at together come together, those that
 // are looked at as their entries are applied come one after the other.
 func (s *State) Look(entries []record.JournalEntry) int {
+	n := s.find(entries)
+	s.looked += lookAt(s.rows)
+	return n
+}
+
+// Glance is [State.Look] for whoever only asks what is missing: what no more than Apply needs would be gone again when it is applied.
+func (s *State) Glance(entries []record.JournalEntry) int {
+	n := s.find(entries)
+	s.looked += glanceAt(s.rows)
+	return n
+}
+
+// find puts the rows that Look takes at a time into s.rows, and returns of how many entries they are.
+func (s *State) find(entries []record.JournalEntry) int {
 	entries = entries[:min(len(entries), lookMost)]
 	s.look = s.look[:0]
 	for i := range entries {
@@ -37,12 +51,11 @@ func (s *State) Look(entries []record.JournalEntry) int {
 		x := &s.look[i]
 		s.rows = append(s.rows, x.pool.skus.first(x.hash))
 	}
-	s.looked += lookAt(s.rows)
 	return len(entries)
 }
 
-// lookAt looks at the rows (nil: none) and all that they lead to. What it returns says nothing: with it, no look can be left out.
-func lookAt(rows []*sku) (seen int32) {
+// glanceAt looks at the rows (nil: none) and their levels. What it returns says nothing: with it, no look can be left out.
+func glanceAt(rows []*sku) (seen int32) {
 	for _, x := range rows {
 		if x != nil {
 			seen += x.slot + int32(len(x.id)+len(x.listings)) // its first and its last line of the cache, and one between
@@ -58,6 +71,17 @@ func lookAt(rows []*sku) (seen int32) {
 		for i := 0; i < len(x.levels); i += 2 { // two are a line of the cache
 			seen += x.levels[i].outlet
 		}
+	}
+	return seen
+}
+
+// lookAt looks at the rows and all that they lead to.
+func lookAt(rows []*sku) (seen int32) {
+	seen = glanceAt(rows)
+	for _, x := range rows {
+		if x == nil {
+			continue
+		}
 		if n := len(x.deltas); n > 0 {
 			seen += x.deltas[n-1].high
 		}
@@ -65,17 +89,11 @@ func lookAt(rows []*sku) (seen int32) {
 			seen += int32(x.promises[n-1].units)
 		}
 		for i := range x.listings {
-			seen += int32(len(x.listings[i].offers))
+			l := &x.listings[i]
+			seen += int32(len(l.channel) + len(l.ids)) // its lines of the cache
 		}
-	}
-	for _, x := range rows {
-		if x == nil {
-			continue
-		}
-		for i := range x.listings {
-			if l := &x.listings[i]; len(l.offers) > 0 {
-				seen += l.offers[0].slot
-			}
+		for i := range x.offers {
+			seen += x.offers[i].slot
 		}
 	}
 	return seen
@@ -83,8 +101,17 @@ func lookAt(rows []*sku) (seen int32) {
 
 // lookAtPacked is lookAt for whoever is about to pack the rows.
 func lookAtPacked(rows []*sku) (seen int32) {
-	seen = lookAt(rows)
+	seen = glanceAt(rows)
 	for _, x := range rows {
+		if n := len(x.deltas); n > 0 {
+			seen += x.deltas[n-1].high
+		}
+		for i := range x.offers {
+			seen += x.offers[i].slot
+		}
+		if n := len(x.promises); n > 0 && x.changed&promisesRow != 0 {
+			seen += int32(x.promises[n-1].units)
+		}
 		if x.changed&listingsRow == 0 {
 			continue
 		}

@@ -227,8 +227,8 @@ func (m *missing) listing(def *record.Listing) {
 	}
 	m.waiters(x)
 	names := itemsOf(def)
-	if i, found := x.findListing(def.Channel); found && x.listings[i].declared {
-		names = append(names, itemsOf(&x.listings[i].def)...)
+	if i, found := x.findListing(def.Channel); found {
+		names = append(names, x.listings[i].items()...)
 	}
 	for _, name := range names {
 		it, held := m.item(ItemID(def.Channel, name))

@@ -12,21 +12,18 @@ import (
 func (a *applying) offer(s *sku) {
 	for i := range s.listings {
 		l := &s.listings[i]
-		ch, ok := a.pool.channels[l.channel]
-		if !l.declared || !ok {
+		ch := a.pool.channelOf(l)
+		if ch == nil {
 			continue
 		}
-		stopped := offer.Stopped(&l.def, &ch.def, a.pool.clock)
+		stopped := offer.Stopped(&l.terms, &ch.def, a.pool.clock)
 		places := a.pool.places(ch)
 		for j := range places {
 			a.offerAt(s, l, ch, &places[j], stopped)
 		}
-		if len(l.offers) == len(places) {
-			continue
-		}
-		for j := range l.offers {
-			if location := l.offers[j].location; !hasLocation(&ch.def, location) {
-				a.offerAt(s, l, ch, &place{location: location}, offer.NoLocation)
+		for j := range s.offers {
+			if at := s.offers[j].at; at.channel == l.channel && !hasLocation(&ch.def, at.location) {
+				a.offerAt(s, l, ch, &place{at: at}, offer.NoLocation)
 			}
 		}
 	}
@@ -42,7 +39,7 @@ func hasLocation(c *record.Channel, location string) bool {
 // offerAt works out one location's offer. stopped says why there is none; a listing that stops being offered gets one last
 // offer of 0, unless its channel is to be left as it is.
 func (a *applying) offerAt(s *sku, l *listing, ch *channel, at *place, stopped string) {
-	o := l.offer(at.location)
+	o := s.offer(at.at)
 	counters := o.counters
 	o.counters = false
 	if stopped != "" {
@@ -50,7 +47,7 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at *place, stopped s
 		if o.version == 0 || leave || o.stopped && !counters {
 			if o.version != 0 && !o.stopped {
 				o.stopped = true
-				a.changes.row(a.pool, s, listingsRow)
+				a.changes.row(a.pool, s, s.offersRow())
 			}
 			return
 		}
@@ -60,7 +57,7 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at *place, stopped s
 		return
 	}
 
-	policy := offer.PolicyAt(l.def.Policies, ch.def.Policies, a.pool.clock)
+	policy := offer.PolicyAt(l.policies, ch.def.Policies, a.pool.clock)
 	kit := a.pool.kitOf(s.id)
 	var available, held stock.Quantity
 	if kit != nil {
@@ -90,15 +87,15 @@ func (a *applying) offerAt(s *sku, l *listing, ch *channel, at *place, stopped s
 // emit moves the listing's offer and fills the run's record of it, but for the inputs. nil: none is wanted.
 func (a *applying) emit(s *sku, l *listing, ch *channel, o *offerState, quantity stock.Quantity, stopped bool, reason string) *offerChange {
 	o.version, o.quantity, o.stopped = a.version, quantity, stopped
-	a.changes.row(a.pool, s, listingsRow)
+	a.changes.row(a.pool, s, s.offersRow())
 	rec := a.changes.offer(o)
 	if rec == nil {
 		return nil
 	}
 	*rec = offerChange{pool: a.pool, Offer: record.Offer{
-		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.location,
+		Pool: a.pool.id, Channel: l.channel, Account: ch.account, SKU: s.id, Location: o.at.location,
 		Version: a.version, ChangedAt: a.pool.clock, Quantity: quantity, Sold: o.sold, Released: o.released, Reason: reason,
-		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets[:0]}, ChannelIDs: l.def.ChannelIDs, Stopped: stopped, Times: a.times(),
+		Inputs: record.OfferInputs{Outlets: rec.Inputs.Outlets[:0]}, ChannelIDs: l.ids, Stopped: stopped, Times: a.times(),
 	}}
 	return rec
 }

@@ -218,6 +218,9 @@ func (p *pool) packSKURow(s *sku, row skuRows, out *packer) bool {
 	case stockRow:
 		out.b = p.appendStock(s, out.b)
 	case listingsRow:
+		if len(s.listings) == 0 && (s.offersRow() != listingsRow || s.offered() == 0) {
+			return false
+		}
 		s.packListings(out)
 	case recentRow:
 		if !s.apart {
@@ -241,13 +244,7 @@ func (p *pool) loadSKURow(s *sku, row skuRows, key RowKey, value []byte) error {
 			return fmt.Errorf("stock row of %q in pool %q does not decode: %w", key.ID, key.Pool, ErrInvariant)
 		}
 	case listingsRow:
-		if err := s.loadListings(key, value); err != nil {
-			return err
-		}
-		for i := range s.listings {
-			s.listings[i].channel = p.channelID(s.listings[i].channel)
-		}
-		return nil
+		return p.loadListings(s, key, value)
 	case recentRow:
 		u := unpacker{b: value}
 		u.layout()
@@ -325,7 +322,7 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 		}
 		u.bad = e.Channel == nil || e.Channel.Channel != name
 		if !u.bad {
-			p.channels[name] = &channel{def: *e.Channel, account: e.Channel.AccountID()}
+			p.setChannel(*e.Channel)
 		}
 	case kind == "kit":
 		p.setKit(name, u.parts())
@@ -344,8 +341,8 @@ func (p *pool) loadPoolRow(r RowWrite) error {
 	return u.done(r.RowKey)
 }
 
-// appendStock writes the public form of the row: what a storefront reads, with the waiting queue and what is remembered of movements
-// packed under "_". Outlets with nothing in them are left out, and so is "_" where it would be empty.
+// appendStock writes the public form of the row: what a storefront reads, with the waiting queue, the last offers and what is remembered
+// of movements packed under "_". Outlets with nothing in them are left out, and so is "_" where it would be empty.
 func (p *pool) appendStock(s *sku, b []byte) []byte {
 	b = append(b, `{"version":`...)
 	b = strconv.AppendUint(b, uint64(s.version), 10)
@@ -378,7 +375,7 @@ func (p *pool) appendStock(s *sku, b []byte) []byte {
 		b = append(b, ']')
 	}
 	b = append(b, '}')
-	if recent := !s.apart && s.moved() > 0; recent || len(s.waiting) > 0 {
+	if recent := !s.apart && s.moved() > 0; recent || len(s.waiting) > 0 || s.offered() > 0 {
 		b = append(b, `,"_":"`...)
 		b = p.appendPrivate(s, b)
 		b = append(b, '"')
@@ -400,6 +397,7 @@ func (p *pool) appendPrivate(s *sku, b []byte) []byte {
 		out.texts(w.declined)
 		out.qty(w.quantity)
 	}
+	s.packOffers(out)
 	if !s.apart {
 		p.packRecent(s, out)
 	}
@@ -455,6 +453,7 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		for range u.count() {
 			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), only: u.texts(), declined: u.texts(), quantity: u.qty()})
 		}
+		p.readOffers(s, &u)
 		if len(u.b) > 0 && !s.apart {
 			p.readRecent(s, &u)
 		}
@@ -526,47 +525,89 @@ func (s *sku) packListings(p *packer) {
 		p.text(l.channel)
 		p.uint(uint64(len(l.packed)))
 		p.b = append(p.b, l.packed...)
-		made := 0
-		for j := range l.offers {
-			if !l.offers[j].empty() {
-				made++
-			}
+	}
+	if s.offersRow() == listingsRow && s.offered() > 0 {
+		s.packOffers(p)
+	}
+}
+
+// readListings calls f with every listing of the row, by channel. packed is what was declared, as the row holds it.
+func readListings(u *unpacker, key RowKey, f func(channel string, packed []byte, def *record.Listing)) {
+	u.layout()
+	for range u.count() {
+		channel, packed := u.text(), u.bytes()
+		var e record.Event
+		if err := codec.DecodeEvent(packed, &e); u.bad || err != nil || e.Listing == nil {
+			u.fail()
+			return
 		}
-		p.uint(uint64(made))
-		for j := range l.offers {
-			o := &l.offers[j]
-			if o.empty() {
-				continue // whether one is in memory hangs on restarts: the row must not
-			}
-			p.text(o.location)
-			p.uint(uint64(o.version))
-			p.qty(o.quantity)
+		e.Listing.Pool, e.Listing.Channel, e.Listing.SKU = key.Pool, channel, key.ID
+		f(channel, packed, e.Listing)
+	}
+}
+
+func (p *pool) loadListings(s *sku, key RowKey, value []byte) error {
+	u := unpacker{b: value}
+	readListings(&u, key, func(channel string, packed []byte, def *record.Listing) {
+		s.listings = append(s.listings, listing{channel: p.channelID(channel), packed: slices.Clone(packed)})
+		s.listings[len(s.listings)-1].set(def)
+	})
+	if len(u.b) > 0 {
+		p.readOffers(s, &u)
+	}
+	return u.done(key)
+}
+
+// offered returns how many of the SKU's offers there is something to remember of. Whether another is in memory hangs on restarts: rows
+// leave it out.
+func (s *sku) offered() int {
+	n := 0
+	for i := range s.offers {
+		if !s.offers[i].empty() {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sku) packOffers(p *packer) {
+	p.uint(uint64(s.offered()))
+	for i := range s.offers {
+		o := &s.offers[i]
+		if o.empty() {
+			continue
+		}
+		p.flags(o.stopped, o.at.location != "", o.sold != 0, o.released != 0)
+		p.text(o.at.channel)
+		if o.at.location != "" {
+			p.text(o.at.location)
+		}
+		p.uint(uint64(o.version))
+		p.qty(o.quantity)
+		if o.sold != 0 {
 			p.qty(o.sold)
+		}
+		if o.released != 0 {
 			p.qty(o.released)
-			p.bool(o.stopped)
 		}
 	}
 }
 
-func (s *sku) loadListings(key RowKey, value []byte) error {
-	u := unpacker{b: value}
-	u.layout()
+func (p *pool) readOffers(s *sku, u *unpacker) {
 	for range u.count() {
-		l := listing{channel: u.text()}
-		if l.packed = slices.Clone(u.bytes()); len(l.packed) > 0 {
-			var e record.Event
-			if err := codec.DecodeEvent(l.packed, &e); err != nil || e.Listing == nil {
-				return fmt.Errorf("listing row of %q in pool %q: %w", key.ID, key.Pool, ErrInvariant)
-			}
-			l.declared, l.def = true, *e.Listing
-			l.def.Pool, l.def.Channel, l.def.SKU = key.Pool, l.channel, s.id
+		f := u.flags()
+		stopped, located, sold, released := f.next(), f.next(), f.next(), f.next()
+		channel, location := u.text(), ""
+		if located {
+			location = u.text()
 		}
-		for range u.count() {
-			l.offers = append(l.offers, offerState{
-				location: u.text(), version: stock.Version(u.uint()), quantity: u.qty(), sold: u.qty(), released: u.qty(), stopped: u.bool(),
-			})
+		o := s.offer(p.spot(channel, location))
+		o.stopped, o.version, o.quantity = stopped, stock.Version(u.uint()), u.qty()
+		if sold {
+			o.sold = u.qty()
 		}
-		s.listings = append(s.listings, l)
+		if released {
+			o.released = u.qty()
+		}
 	}
-	return u.done(key)
 }

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/shelfwire/shelfwire/internal/offer"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -31,6 +32,7 @@ type pool struct {
 	due    dueIndex
 	sweeps []sweep // the next to go on first
 
+	spots  map[spot]*spot      // each that an offer was ever made at, once
 	kits   map[string][]part   // by SKU, components by SKU
 	partOf map[string][]string // the kits that a SKU is a component of, by SKU
 
@@ -89,10 +91,14 @@ type channel struct {
 	candidates []*outlet // those that may serve its orders, best priority first
 }
 
-// A place is one stock location of a channel ("" where it has none of its own) with the outlets whose stock may be shown there.
+// A spot is where offers are made: a stock location of a channel, "" where it has none of its own. A pool has each spot once, so
+// that millions of offers share its ids and are told apart by a pointer.
+type spot struct{ channel, location string }
+
+// A place is a spot of a channel with the outlets whose stock may be shown there.
 type place struct {
-	location string
-	offered  outletSet
+	at      *spot
+	offered outletSet
 }
 
 // places returns the channel's locations, by id.
@@ -112,7 +118,7 @@ func (p *pool) renew(ch *channel) {
 	}
 	ch.places, ch.edition = make([]place, len(locations)), p.edition
 	for i, l := range locations {
-		ch.places[i].location = l.Location
+		ch.places[i].at = p.spot(ch.def.Channel, l.Location)
 		for _, id := range l.Outlets {
 			if o, ok := p.outlets[id]; ok && o.offered() {
 				ch.places[i].offered = ch.places[i].offered.with(o.index)
@@ -147,8 +153,9 @@ type sku struct {
 	touched  bool          // by the entry: something changed
 	freed    bool          // by the entry: units became free
 	less     bool          // by the entry: less is on hand somewhere
-	offers   bool          // by the entry: offers may have changed
+	counts   bool          // by the entry: its counts changed
 	open     bool          // by the run: records of its offers are to be completed before its levels change
+	offers   []offerState  // by spot
 	listings []listing     // by channel id
 	waiting  []waiting     // first come first served
 	promises []promise     // in the order they were made
@@ -212,25 +219,26 @@ type waiting struct {
 	quantity             stock.Quantity
 }
 
-// A listing is a SKU on a channel. declared is false where only orders have named it so far.
+// A listing is a SKU on a channel, as far as offers hang on it; packed is all that was declared of it, as its row holds it.
 type listing struct {
+	of       *channel // nil: not looked up yet, or not declared
 	channel  string
-	offers   []offerState // by location
-	declared bool
-	def      record.Listing
-	packed   []byte // def as its row holds it
+	terms    offer.Terms
+	ids      record.Dict
+	policies []record.Policy
+	packed   []byte
 }
 
-// An offerState is the last offer of a listing at one of the channel's locations; version 0: never offered.
+// An offerState is the last offer of a SKU at a spot; version 0: none was made yet, but orders moved its counters.
 type offerState struct {
-	location       string
+	at             *spot
 	version        stock.Version
 	quantity       stock.Quantity
 	sold, released stock.Quantity
-	stopped        bool
-	counters       bool   // the entry being applied moved sold or released
-	slot           int32  // the index of its record in the Changes of the run
 	run            uint64 // the newest run that moved it
+	slot           int32  // the index of its record in the Changes of that run
+	stopped        bool
+	counters       bool // the entry being applied moved sold or released
 }
 
 // empty reports whether there is nothing to remember of the offer.
@@ -249,6 +257,7 @@ func newPool(id string) *pool {
 		orders:   map[string]*order{},
 		items:    map[string]*item{},
 		due:      newDueIndex(),
+		spots:    map[spot]*spot{},
 		kits:     map[string][]part{},
 		partOf:   map[string][]string{},
 		dueDirty: map[string]struct{}{},
@@ -289,7 +298,7 @@ func (p *pool) touch(s *sku) {
 
 // count touches the row because its counts changed.
 func (p *pool) count(s *sku) {
-	s.offers = true
+	s.counts = true
 	p.touch(s)
 }
 
@@ -326,8 +335,8 @@ func (s *sku) at(o *outlet) (level, []delta) {
 	return level{outlet: o.index}, nil
 }
 
-// listing returns the SKU's listing on the channel, making an undeclared one if there is none. The pointer holds until the
-// next call that makes one.
+// listing returns the SKU's listing on the channel, making an empty one if there is none. The pointer holds until the next call that
+// makes one.
 func (p *pool) listing(s *sku, channel string) *listing {
 	i, found := s.findListing(channel)
 	if !found {
@@ -349,13 +358,63 @@ func (s *sku) findListing(channel string) (i int, found bool) {
 	return sort.Find(len(s.listings), func(i int) int { return strings.Compare(channel, s.listings[i].channel) })
 }
 
-// offer returns the listing's offer at the location, making an empty one if there is none.
-func (l *listing) offer(location string) *offerState {
-	i, found := sort.Find(len(l.offers), func(i int) int { return strings.Compare(location, l.offers[i].location) })
-	if !found {
-		l.offers = slices.Insert(l.offers, i, offerState{location: location})
+// channelOf returns the listing's channel, nil if nobody has declared it.
+func (p *pool) channelOf(l *listing) *channel {
+	if l.of == nil {
+		l.of = p.channels[l.channel]
 	}
-	return &l.offers[i]
+	return l.of
+}
+
+// spot returns the pool's spot of these ids.
+func (p *pool) spot(channel, location string) *spot {
+	at, ok := p.spots[spot{channel, location}]
+	if !ok {
+		at = &spot{channel, location}
+		p.spots[*at] = at
+	}
+	return at
+}
+
+// spotOf is spot, for a SKU that mostly has an offer there.
+func (p *pool) spotOf(s *sku, channel, location string) *spot {
+	for i := range s.offers {
+		if at := s.offers[i].at; at.location == location && at.channel == channel {
+			return at
+		}
+	}
+	return p.spot(p.channelID(channel), location)
+}
+
+func (x *spot) compare(y *spot) int {
+	return cmp.Or(strings.Compare(x.channel, y.channel), strings.Compare(x.location, y.location))
+}
+
+// offer returns the SKU's offer at the spot, making an empty one if there is none. The pointer holds until the next call that makes one.
+func (s *sku) offer(at *spot) *offerState {
+	for i := range s.offers {
+		if s.offers[i].at == at {
+			return &s.offers[i]
+		}
+	}
+	i := 0
+	for i < len(s.offers) && s.offers[i].at.compare(at) < 0 {
+		i++
+	}
+	if n := len(s.offers); n == cap(s.offers) { // few channels come later
+		s.offers = append(make([]offerState, 0, max(len(s.listings), n+1)), s.offers...)
+	}
+	s.offers = slices.Insert(s.offers, i, offerState{at: at})
+	return &s.offers[i]
+}
+
+// offersRow is the row that holds the SKU's offers: the stock row where there is one, so that a movement that moves offers writes one row
+// and not two.
+func (s *sku) offersRow() skuRows {
+	if s.version != 0 {
+		return stockRow
+	}
+	return listingsRow
 }
 
 // outlet returns the outlet of that id, making an undeclared one if the pool has never heard of it.

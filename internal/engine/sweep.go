@@ -103,13 +103,9 @@ func (a *applying) sweepOne(w *sweep, s *sku) {
 				a.stamp(o)
 			}
 		}
-		for i := range s.listings {
-			l := &s.listings[i]
-			if w.of != "" && w.of != l.channel {
-				continue
-			}
-			for j := range l.offers {
-				l.offers[j].counters = l.offers[j].version != 0
+		for i := range s.offers {
+			if o := &s.offers[i]; w.of == "" || w.of == o.at.channel {
+				o.counters = o.version != 0
 			}
 		}
 	}

@@ -56,8 +56,20 @@ func Quantity(available, waiting stock.Quantity, p record.Policy) (stock.Quantit
 	return q, reason
 }
 
-// Stopped returns why a listing is not offered at the moment at, "" if it is. c is its channel.
-func Stopped(l *record.Listing, c *record.Channel, at stock.Instant) string {
+// Terms are what a listing says of whether it is offered.
+type Terms struct {
+	OptedIn, Tracked, Deleted bool
+	FulfilledBy               record.Fulfiller
+	PublishAt                 stock.Instant
+}
+
+// TermsOf returns the listing's terms.
+func TermsOf(l *record.Listing) Terms {
+	return Terms{OptedIn: l.OptedIn, Tracked: l.Tracked, Deleted: l.Deleted, FulfilledBy: l.FulfilledBy, PublishAt: l.PublishAt}
+}
+
+// Stopped returns why a listing with these terms is not offered at the moment at, "" if it is. c is its channel.
+func Stopped(l *Terms, c *record.Channel, at stock.Instant) string {
 	switch {
 	case l.Deleted:
 		return Deleted

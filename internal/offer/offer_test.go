@@ -130,7 +130,8 @@ func TestStopped(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l, c := good, record.Channel{}
 			tt.change(&l, &c)
-			if got := offer.Stopped(&l, &c, 100); got != tt.because {
+			terms := offer.TermsOf(&l)
+			if got := offer.Stopped(&terms, &c, 100); got != tt.because {
 				t.Errorf("Stopped() = %q, want %q", got, tt.because)
 			}
 		})

@@ -39,18 +39,17 @@ func (r *Replay) recall(rows replay.Rows) error {
 // recallRow notes what one row says, on both sides.
 func (r *Replay) recallRow(state *engine.State, row engine.RowWrite) error {
 	switch row.Table {
-	case engine.TableListings:
-		offers, err := engine.LastOffers(row)
-		if err != nil {
+	case engine.TableListings, engine.TableStock:
+		if err := state.Load(row.RowKey, row.Value); err != nil {
 			return err
 		}
+		offers := state.LastOffers(row.RowKey)
 		for i := range offers {
 			r.totals.offer(sideReal, &offers[i], r.from, false)
 			r.totals.offer(sideShadow, &offers[i], r.from, false)
 		}
-	case engine.TableStock:
-		if err := state.Load(row.RowKey, row.Value); err != nil {
-			return err
+		if row.Table != engine.TableStock {
+			return nil
 		}
 		var a record.Availability
 		if state.Availability(r.pool.ID, row.ID, &a) {
