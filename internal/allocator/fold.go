@@ -67,7 +67,7 @@ func (f *fold) ours(stored stream.Position) bool { return slices.Contains(f.ends
 // batch folds the run and fills b with what it has to say. After an error the fold must not be used any more.
 func (f *fold) batch(ctx context.Context, r *run, b *batch) error {
 	f.changes.Reset()
-	prefetched, looked := false, 0
+	prefetched, looked := prefetchedNone, 0
 	for i, e := range r.entries {
 		if i == looked {
 			looked += f.state.Look(r.records[i:])
@@ -98,8 +98,18 @@ func (f *fold) evict(keep int) {
 	f.state.Evict(keep)
 }
 
-// need loads what entry i of the run needs. The first that needs something loads for all that follow as well.
-func (f *fold) need(ctx context.Context, r *run, i int, prefetched *bool) error {
+// What has been loaded ahead of a run.
+type prefetched int
+
+const (
+	prefetchedNone   prefetched = iota
+	prefetchedOrders            // for all entries but movements
+	prefetchedAll
+)
+
+// need loads what entry i of the run needs. The first that needs something loads for all that follow as well: a movement for every one,
+// anything else for its like, since orders are new in nearly every run and what moves is mostly in memory.
+func (f *fold) need(ctx context.Context, r *run, i int, done *prefetched) error {
 	e := r.entries[i].JournalEntry
 	if err := f.pool(ctx, e.Event.PoolID()); err != nil {
 		return err
@@ -108,9 +118,13 @@ func (f *fold) need(ctx context.Context, r *run, i int, prefetched *bool) error 
 	if len(f.missing) == 0 {
 		return nil
 	}
-	if !*prefetched {
-		*prefetched = true
-		if err := f.prefetch(ctx, r, i); err != nil {
+	load := prefetchedOrders
+	if e.Event.Movement != nil {
+		load = prefetchedAll
+	}
+	if load > *done {
+		*done = load
+		if err := f.prefetch(ctx, r, i, load); err != nil {
 			return err
 		}
 		f.missing = f.state.Missing(f.missing[:0], e)
@@ -124,16 +138,21 @@ func (f *fold) need(ctx context.Context, r *run, i int, prefetched *bool) error 
 	return nil
 }
 
-// prefetch loads what the run's entries need from the first on, as far as it can be told before they are applied. Later rounds only
-// look at the entries that were not complete: memory only grows.
-func (f *fold) prefetch(ctx context.Context, r *run, first int) error {
-	f.incomplete = append(f.incomplete[:0], r.entries[first:]...)
+// prefetch loads what these of the run's entries need from the first on, as far as it can be told before they are applied. Later
+// rounds only look at the entries that were not complete: memory only grows.
+func (f *fold) prefetch(ctx context.Context, r *run, first int, load prefetched) error {
+	f.incomplete = f.incomplete[:0]
+	for _, e := range r.entries[first:] {
+		if load == prefetchedAll || e.Event.Movement == nil {
+			f.incomplete = append(f.incomplete, e)
+		}
+	}
 	for round := range prefetchRounds {
 		f.missing = f.missing[:0]
 		left := f.incomplete[:0]
 		looked := 0
 		for i, e := range f.incomplete {
-			if round == 0 && i == looked {
+			if round == 0 && load == prefetchedAll && i == looked {
 				looked += f.state.Glance(r.records[first+i:])
 			}
 			if err := f.pool(ctx, e.Event.PoolID()); err != nil {

@@ -335,7 +335,9 @@ func (s *State) EachOffer(c *Changes, f func(o *record.OfferRecord)) {
 	var r record.OfferRecord
 	var outlets []record.OfferOutlet
 	for i := range c.offers[:c.offered] {
-		c.counted.look(i, c.offered, func(k int) *sku { return c.offers[k].sku }, glanceAt)
+		if i%lookMost == 0 {
+			c.counted.looked += lookAtOffers(c.offers[i:min(i+lookMost, c.offered)])
+		}
 		x := &c.offers[i]
 		kept := x.Inputs.Outlets
 		if x.sku != nil {

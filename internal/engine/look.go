@@ -123,3 +123,29 @@ func lookAtPacked(rows []*sku) (seen int32) {
 	}
 	return seen
 }
+
+// lookAtOffers looks at what records of offers lead to.
+func lookAtOffers(offers []offerChange) (seen int32) {
+	for i := range offers {
+		if x := offers[i].sku; x != nil {
+			seen += int32(len(x.levels))
+		}
+		if ids := offers[i].ChannelIDs; len(ids) > 0 {
+			seen += int32(len(ids[0].Value))
+		}
+	}
+	for i := range offers {
+		if id := offers[i].SKU; id != "" {
+			seen += int32(id[0])
+		}
+		if x := offers[i].sku; x != nil {
+			for k := 0; k < len(x.levels); k += 2 {
+				seen += x.levels[k].outlet
+			}
+		}
+		if ids := offers[i].ChannelIDs; len(ids) > 0 && ids[0].Value != "" {
+			seen += int32(ids[0].Value[0])
+		}
+	}
+	return seen
+}
