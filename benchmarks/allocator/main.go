@@ -84,6 +84,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	daemon.CollectAt(daemon.CollectRarely) // as the daemon does
+	daemon.LargePages()
 	place, err := scratch.Open(ctx, getenv)
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ type ShadowOptions struct {
 // Shadow replays the journal of each pool under what a file says of it, and returns what would have been offered, pool by pool. It holds
 // two folds of one pool at a time.
 func (inst *Installation) Shadow(ctx context.Context, pools []catalogue.Pool, o ShadowOptions) ([]shadow.Report, error) {
+	inst.largePages()
 	log, err := inst.snapshotLog(ctx)
 	if err != nil {
 		return nil, err

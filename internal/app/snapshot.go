@@ -28,6 +28,7 @@ func (inst *Installation) snapshotLog(ctx context.Context) (snapshotLog, error) 
 // Snapshot writes the hot state to cfg.Path without reading the store. Where no previous snapshot is named it is the one that cfg.Path
 // holds, or the one that an embedded installation has made for itself.
 func (inst *Installation) Snapshot(ctx context.Context, cfg snapshot.Config) (snapshot.Report, error) {
+	inst.largePages()
 	log, err := inst.snapshotLog(ctx)
 	if err != nil {
 		return snapshot.Report{}, err

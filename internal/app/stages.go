@@ -59,6 +59,7 @@ func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions)
 	if err := cluster.CheckTopics(ctx, inst.Layout()); err != nil {
 		return err
 	}
+	inst.largePages()
 	if inst.servers == nil {
 		daemon.CollectAt(daemon.CollectRarely)
 	}
@@ -87,6 +88,13 @@ func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions)
 		err = errors.Join(err, inst.saveState(context.WithoutCancel(ctx)))
 	}
 	return err
+}
+
+// largePages prepares the process for many rows. A process with the embedded parts in it is for a machine with other uses for memory.
+func (inst *Installation) largePages() {
+	if inst.servers == nil {
+		daemon.LargePages()
+	}
 }
 
 // A builder collects what runs.

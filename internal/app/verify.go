@@ -11,6 +11,7 @@ import (
 // Verify folds the journal again and compares everything with it. Where no snapshot is named, the beginning of an embedded
 // installation's journal is the older of its own: the journal is cut behind that.
 func (inst *Installation) Verify(ctx context.Context, cfg verify.Config) (verify.Report, error) {
+	inst.largePages()
 	topics, err := inst.TopicReader(ctx)
 	if err != nil {
 		return verify.Report{}, err

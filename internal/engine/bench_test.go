@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shelfwire/shelfwire/internal/daemon"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -160,6 +161,7 @@ type benchFold struct {
 
 // newBenchFold returns a fold whose SKUs have stock, and whose channels list all of them or none.
 func newBenchFold(b *testing.B, channels int, listed bool) *benchFold {
+	daemon.LargePages() // as an allocator has
 	f := &benchFold{state: engine.NewState()}
 	if err := f.state.LoadPool("p", nil); err != nil {
 		b.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shelfwire/shelfwire/internal/codec"
+	"github.com/shelfwire/shelfwire/internal/daemon"
 	"github.com/shelfwire/shelfwire/internal/engine"
 	"github.com/shelfwire/shelfwire/internal/output"
 	"github.com/shelfwire/shelfwire/internal/record"
@@ -18,6 +19,7 @@ import (
 // them, and makes the messages and the rows. The movements are spread evenly over 100,000 SKUs at four outlets. Processor time
 // is what counts: other work on the machine moves it less than it moves a clock, and the least of all runs hardly at all.
 func BenchmarkRun(b *testing.B) {
+	daemon.LargePages() // as an allocator has
 	const run, skus, outlets = 5000, 100_000, 4
 	var (
 		state   = engine.NewState()

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/shelfwire/shelfwire/benchmarks/workload"
+	"github.com/shelfwire/shelfwire/internal/daemon"
 	"github.com/shelfwire/shelfwire/internal/replay"
 	"github.com/shelfwire/shelfwire/internal/stock"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -12,6 +13,7 @@ import (
 // BenchmarkRun folds movements over 100,000 SKUs at 4 outlets in runs of 5,000 as they come from the journal, all of whose rows are at
 // hand.
 func BenchmarkRun(b *testing.B) {
+	daemon.LargePages() // as the commands have that replay
 	const run, skus = 5000, 100_000
 	generator, offset := workload.New(workload.Load{}, skus), int64(0)
 	records := func() []stream.Record {
