@@ -90,7 +90,7 @@ func (a *applying) serveWaiting() {
 	for _, s := range a.pool.touched {
 		if s.freed && len(s.waiting) > 0 && s.anyFree() {
 			for _, w := range s.waiting {
-				if o := a.pool.orders[w.order]; o != nil {
+				if o := a.pool.orderAt(w.order); o != nil {
 					orders = append(orders, o)
 				}
 			}

@@ -318,7 +318,7 @@ func (s *State) EachAllocation(c *Changes, f func(a *record.Allocation)) {
 		if !x.order.due {
 			continue // only its row changed: it was read again, or a despatch came before it
 		}
-		if newer := x.pool.orders[x.order.key]; x.order.gone && newer != nil && newer.due {
+		if newer := x.pool.orderAt(x.order.key); x.order.gone && newer != nil && newer.due {
 			continue // forgotten and heard of again in one run: the newest counts
 		}
 		x.order.allocation(x.pool.id, &a)

@@ -126,7 +126,7 @@ func (a *applying) handleDue() {
 		a.schedule(kind, id, 0)
 		switch kind {
 		case dueOrder:
-			a.orderDue(p.orders[id])
+			a.orderDue(p.orderAt(id))
 		case dueSKU:
 			s := p.sku(id)
 			p.touch(s)
@@ -158,7 +158,7 @@ func (a *applying) orderDue(o *order) {
 		}
 		o.gone = true
 		a.changes.order(a.pool, o)
-		a.pool.orders[o.key] = nil
+		a.pool.orders.replace(o, &order{key: o.key, absent: true})
 	case o.expired(a.pool.clock) && o.open():
 		for i := range o.lines {
 			a.target(o, &o.lines[i])

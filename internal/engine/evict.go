@@ -4,7 +4,7 @@ package engine
 func (s *State) Held() int {
 	n := 0
 	for _, p := range s.pools {
-		n += p.skus.rows + len(p.orders) + len(p.items)
+		n += p.skus.rows + p.orders.rows + len(p.items)
 	}
 	return n
 }
@@ -35,11 +35,7 @@ func (s *State) Evict(keep int) {
 // evict lets go of the rows that stays does not want, and of what is known not to exist.
 func (p *pool) evict(stays func(id string, used *bool) bool) {
 	p.skus.keep(func(x *sku) bool { return stays(x.id, &x.used) })
-	for id, o := range p.orders {
-		if o == nil || !stays(id, &o.used) {
-			delete(p.orders, id)
-		}
-	}
+	p.orders.keep(func(o *order) bool { return !o.absent && stays(o.key, &o.used) })
 	for id, it := range p.items {
 		if it == nil || !stays(id, &it.used) {
 			delete(p.items, id)

@@ -18,8 +18,8 @@ func (a *applying) fulfilment(in *record.Fulfilment) {
 		return
 	}
 	if o == nil {
-		o = &order{key: OrderID(in.Channel, in.OrderID), channel: in.Channel, id: in.OrderID, early: true}
-		p.orders[o.key] = o
+		o = p.beginOrder(in.Channel, in.OrderID)
+		o.early = true
 	}
 	if slices.ContainsFunc(o.fulfilments, func(f fulfilment) bool { return f.id == in.FulfilmentID }) {
 		a.reject(classDuplicate, "fulfilment_id", fmt.Sprintf("fulfilment %q of %s was seen before", in.FulfilmentID, a.describe(o)))

@@ -120,7 +120,7 @@ func (a *applying) relist(channel, sku string, before, after []string) {
 		}
 	}
 	for i, key := range keys {
-		if o := a.pool.orders[key]; o != nil && !slices.Contains(keys[:i], key) {
+		if o := a.pool.orderAt(key); o != nil && !slices.Contains(keys[:i], key) {
 			a.identify(o)
 		}
 	}

@@ -35,12 +35,12 @@ func (s *State) find(entries []record.JournalEntry) int {
 		switch e := &entries[i].Event; {
 		case e.Movement != nil:
 			if p, ok := s.pools[e.Movement.Pool]; ok {
-				s.look = append(s.look, looking{p, hashSKU(e.Movement.SKU)})
+				s.look = append(s.look, looking{p, hashID(e.Movement.SKU)})
 			}
 		case e.Order != nil:
 			if p, ok := s.pools[e.Order.Pool]; ok {
 				for k := range e.Order.Lines {
-					s.look = append(s.look, looking{p, hashSKU(e.Order.Lines[k].SKU)})
+					s.look = append(s.look, looking{p, hashID(e.Order.Lines[k].SKU)})
 				}
 			}
 		}

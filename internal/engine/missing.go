@@ -165,7 +165,7 @@ func (m *missing) row(id string) *sku {
 
 // order returns the order (nil: there is none), or asks for it.
 func (m *missing) order(key string) (o *order, held bool) {
-	o, held = m.pool.orders[key]
+	o, held = m.pool.orderRow(key)
 	if !held {
 		m.keys = append(m.keys, RowKey{TableOrders, m.pool.id, key})
 	} else if o != nil {

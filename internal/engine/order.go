@@ -30,6 +30,7 @@ type order struct {
 	undecided    bool         // the decision is about something else than what waits now; only while an entry is applied
 	changed, due bool         // by the run: the row; the record as well
 	gone         bool         // forgotten: its row goes
+	absent       bool         // nothing but the knowledge that there is no such order
 	used         bool         // since the last Evict
 	changedAt    stock.Instant
 	follows      stock.Instant // updatedAt at version: a later snapshot that changed nothing must not show in the record
@@ -87,6 +88,8 @@ type fulfilment struct {
 	early *record.Fulfilment // the report itself, while it waits for its order
 }
 
+func (o *order) rowID() string { return o.key }
+
 func (o *order) line(id string) *line {
 	i, found := sort.Find(len(o.lines), func(i int) int { return strings.Compare(id, o.lines[i].id) })
 	if !found {
@@ -121,8 +124,7 @@ func (a *applying) order(in *record.Order) {
 		return
 	}
 	if o == nil {
-		o = &order{key: OrderID(in.Channel, in.OrderID), channel: p.channelID(in.Channel), id: in.OrderID}
-		p.orders[o.key] = o
+		o = p.beginOrder(in.Channel, in.OrderID)
 	}
 	before := ""
 	if !first {

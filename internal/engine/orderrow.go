@@ -151,7 +151,7 @@ func (p *pool) loadOrder(key RowKey, value []byte) error {
 	if err := u.done(key); err != nil {
 		return err
 	}
-	p.orders[key.ID] = o
+	p.orders.add(o)
 	return nil
 }
 

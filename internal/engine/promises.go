@@ -116,7 +116,7 @@ func (a *applying) lose(s *sku, at *outlet, units stock.Quantity) {
 			pr = s.promises[i]
 		}
 	}
-	o := a.pool.orders[pr.order]
+	o := a.pool.orderAt(pr.order)
 	var l *line
 	if o != nil {
 		l = o.line(pr.line)

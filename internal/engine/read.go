@@ -32,7 +32,7 @@ func (s *State) AllocationAt(row RowKey, a *record.Allocation) bool {
 	if !ok {
 		return false
 	}
-	o := p.orders[row.ID]
+	o := p.orderAt(row.ID)
 	if o == nil || o.status == 0 {
 		return false
 	}
@@ -65,7 +65,7 @@ func (s *State) Detail(pool, channel, id string) OrderDetail {
 	if !ok {
 		return d
 	}
-	o := p.orders[OrderID(channel, id)]
+	o := p.orderAt(OrderID(channel, id))
 	if o == nil {
 		return d
 	}

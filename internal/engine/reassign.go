@@ -69,7 +69,7 @@ func (a *applying) promisedLine(id, eventID, channelID, orderID, lineID, outletI
 		a.reject(classDuplicate, "event_id", fmt.Sprintf("event_id %q was seen before", eventID))
 		return nil, nil
 	}
-	o := a.pool.orders[OrderID(channelID, orderID)]
+	o := a.pool.orderAt(OrderID(channelID, orderID))
 	if o == nil || o.early {
 		a.reject(classRefused, "order_id", fmt.Sprintf("order %q of channel %q is not known", orderID, channelID))
 		return nil, nil

@@ -198,11 +198,11 @@ func (s *State) Load(key RowKey, value []byte) error {
 			return err
 		}
 	case TableOrders:
-		if _, held := p.orders[key.ID]; held {
+		if p.orders.find(key.ID) != nil {
 			return nil
 		}
 		if value == nil {
-			p.orders[key.ID] = nil
+			p.orders.add(&order{key: key.ID, absent: true})
 			return nil
 		}
 		return p.loadOrder(key, value)

@@ -25,10 +25,10 @@ type pool struct {
 	sources  map[string]*sourceMark
 	seen     seenWindow
 
-	skus   skuTable          // rows in memory
-	orders map[string]*order // rows in memory, by order key; nil: known not to exist
-	items  map[string]*item  // likewise
-	index  skuIndex          // every SKU that has a row anywhere
+	skus   rowTable[sku, *sku]     // rows in memory
+	orders rowTable[order, *order] // likewise, those among them that are known not to exist
+	items  map[string]*item        // likewise, by id; nil: known not to exist
+	index  skuIndex                // every SKU that has a row anywhere
 	due    dueIndex
 	sweeps []sweep // the next to go on first
 
@@ -161,6 +161,8 @@ type sku struct {
 	promises []promise     // in the order they were made
 }
 
+func (s *sku) rowID() string { return s.id }
+
 // skuRows are some of the rows of a SKU.
 type skuRows uint8
 
@@ -254,7 +256,6 @@ func newPool(id string) *pool {
 		origins:  map[originKey]*originMark{},
 		sources:  map[string]*sourceMark{},
 		seen:     newSeenWindow(),
-		orders:   map[string]*order{},
 		items:    map[string]*item{},
 		due:      newDueIndex(),
 		spots:    map[spot]*spot{},
@@ -473,8 +474,36 @@ func byPriority(a, b *outlet) int {
 // order returns the order in memory, nil for one that is known not to exist.
 func (p *pool) order(channel, id string) (o *order, held bool) {
 	p.key = stream.AppendKey(p.key[:0], channel, id)
-	o, held = p.orders[string(p.key)]
-	return o, held
+	return known(p.orders.findKey(p.key))
+}
+
+// orderRow is order by the order's key.
+func (p *pool) orderRow(key string) (o *order, held bool) { return known(p.orders.find(key)) }
+
+// known says what a row in memory, nil for none, tells of its order.
+func known(row *order) (o *order, held bool) {
+	if row == nil || row.absent {
+		return nil, row != nil
+	}
+	return row, true
+}
+
+// orderAt returns the order of that key, nil if it does not exist or is not in memory.
+func (p *pool) orderAt(key string) *order {
+	o, _ := p.orderRow(key)
+	return o
+}
+
+// beginOrder makes the order, which does not exist.
+func (p *pool) beginOrder(channel, id string) *order {
+	p.key = stream.AppendKey(p.key[:0], channel, id)
+	o := p.orders.findKey(p.key)
+	if o == nil {
+		o = &order{key: string(p.key)}
+		p.orders.add(o)
+	}
+	o.absent, o.channel, o.id = false, p.channelID(channel), id
+	return o
 }
 
 // OrderID returns the id of an order's row in TableOrders.

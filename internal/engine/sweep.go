@@ -99,7 +99,7 @@ func (a *applying) sweepOne(w *sweep, s *sku) {
 			p.count(s)
 		}
 		for _, key := range s.openOrders() {
-			if o := p.orders[key]; o != nil && (w.of == "" || w.of == o.channel) && o.firstOpen() == s.id {
+			if o := p.orderAt(key); o != nil && (w.of == "" || w.of == o.channel) && o.firstOpen() == s.id {
 				a.stamp(o)
 			}
 		}

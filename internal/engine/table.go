@@ -1,24 +1,30 @@
 package engine
 
-// A skuTable holds the rows in memory by SKU. It is a hash table of our own so that [State.Look] can take the same step of many
-// searches at once: a search waits for memory at each of its steps, and Go's map takes them all before the next search begins.
-type skuTable struct {
-	slots []skuSlot // a power of two, at most half of them taken
+// A rowTable holds rows in memory by id. It is a hash table of our own so that [State.Look] can take the same step of many searches at
+// once: a search waits for memory at each of its steps, and Go's map takes them all before the next search begins.
+type rowTable[T any, R rowOf[T]] struct {
+	slots []rowSlot[T] // a power of two, at most half of them taken
 	rows  int
 }
 
-// A skuSlot is free where it has no row. A row stands in the first slot that was free, from the one of its hash on.
-type skuSlot struct {
+// rowOf is what a table is of: pointers to rows that know their ids.
+type rowOf[T any] interface {
+	*T
+	rowID() string
+}
+
+// A rowSlot is free where it has no row. A row stands in the first slot that was free, from the one of its hash on.
+type rowSlot[T any] struct {
 	hash uint64
-	row  *sku
+	row  *T
 }
 
 // fewestSlots is the size of a table with few rows.
 const fewestSlots = 64
 
-// hashSKU spreads ids over a table by their whole length, eight bytes at a time. It has no secret: who chooses the SKUs would slow
+// hashID spreads ids over a table by their whole length, eight bytes at a time. It has no secret: who chooses the ids would slow
 // down nobody but themselves.
-func hashSKU(id string) uint64 {
+func hashID[S ~string | ~[]byte](id S) uint64 {
 	h, rest := uint64(len(id)), id
 	for ; len(rest) > 8; rest = rest[8:] {
 		h = mix(h ^ eightBytes(rest))
@@ -41,32 +47,32 @@ func mix(h uint64) uint64 {
 
 // eightBytes returns the first eight, which the compiler loads at once. The last of them, in which neighbours differ, is the lowest:
 // mix carries differences up.
-func eightBytes(s string) uint64 {
+func eightBytes[S ~string | ~[]byte](s S) uint64 {
 	_ = s[7]
 	return uint64(s[7]) | uint64(s[6])<<8 | uint64(s[5])<<16 | uint64(s[4])<<24 | uint64(s[3])<<32 | uint64(s[2])<<40 | uint64(s[1])<<48 | uint64(s[0])<<56
 }
 
 // find returns the row, nil if there is none.
-func (t *skuTable) find(id string) *sku {
+func (t *rowTable[T, R]) find(id string) *T { return findIn[T, R](t, id) }
+
+// findKey is find by an id that is not a string yet.
+func (t *rowTable[T, R]) findKey(id []byte) *T { return findIn[T, R](t, id) }
+
+func findIn[T any, R rowOf[T], S ~string | ~[]byte](t *rowTable[T, R], id S) *T {
 	if t.rows == 0 {
 		return nil
 	}
-	return t.at(hashSKU(id), id)
-}
-
-// at is find by the id's hash, in a table that is not empty.
-func (t *skuTable) at(hash uint64, id string) *sku {
-	mask := uint64(len(t.slots) - 1)
+	hash, mask := hashID(id), uint64(len(t.slots)-1)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		s := &t.slots[i]
-		if s.row == nil || s.hash == hash && s.row.id == id {
+		if s.row == nil || s.hash == hash && R(s.row).rowID() == string(id) {
 			return s.row
 		}
 	}
 }
 
 // first returns the row that stands in the slot of the hash: mostly the one that find would return.
-func (t *skuTable) first(hash uint64) *sku {
+func (t *rowTable[T, R]) first(hash uint64) *T {
 	if t.rows == 0 {
 		return nil
 	}
@@ -74,21 +80,21 @@ func (t *skuTable) first(hash uint64) *sku {
 }
 
 // add puts in a row that is not there.
-func (t *skuTable) add(s *sku) {
+func (t *rowTable[T, R]) add(row *T) {
 	if t.rows++; 2*t.rows > len(t.slots) {
 		old := t.slots
-		t.slots = make([]skuSlot, max(fewestSlots, 2*len(old)))
+		t.slots = make([]rowSlot[T], max(fewestSlots, 2*len(old)))
 		for _, o := range old {
 			if o.row != nil {
 				t.put(o)
 			}
 		}
 	}
-	t.put(skuSlot{hashSKU(s.id), s})
+	t.put(rowSlot[T]{hashID(R(row).rowID()), row})
 }
 
 // put takes the first slot that is free.
-func (t *skuTable) put(s skuSlot) {
+func (t *rowTable[T, R]) put(s rowSlot[T]) {
 	mask := uint64(len(t.slots) - 1)
 	i := s.hash & mask
 	for t.slots[i].row != nil {
@@ -97,10 +103,20 @@ func (t *skuTable) put(s skuSlot) {
 	t.slots[i] = s
 }
 
+// replace puts a row in the place of another of the same id, which is there.
+func (t *rowTable[T, R]) replace(old, row *T) {
+	mask := uint64(len(t.slots) - 1)
+	i := hashID(R(old).rowID()) & mask
+	for t.slots[i].row != old {
+		i = (i + 1) & mask
+	}
+	t.slots[i].row = row
+}
+
 // keep lets go of the rows that do not stay.
-func (t *skuTable) keep(stays func(*sku) bool) {
+func (t *rowTable[T, R]) keep(stays func(*T) bool) {
 	old := t.slots
-	*t = skuTable{}
+	*t = rowTable[T, R]{}
 	for _, o := range old {
 		if o.row != nil && stays(o.row) {
 			t.add(o.row)

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestSKUTable puts rows into a table and takes some out again, beside a map.
-func TestSKUTable(t *testing.T) {
+// TestRowTable puts rows into a table and takes some out again, beside a map.
+func TestRowTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var table skuTable
+	var table rowTable[sku, *sku]
 	rows := map[string]*sku{}
 	for n := range 20_000 {
 		id := fmt.Sprintf("%.*s%d", r.IntN(20), "a shelf of some name", r.IntN(4000))
@@ -43,11 +43,11 @@ func TestSKUTable(t *testing.T) {
 // TestSKUsAreSpread hashes ids as retailers number them: few stand in another's place.
 func TestSKUsAreSpread(t *testing.T) {
 	for _, format := range []string{"SKU-%07d", "%d", "%013d", "shirt-%d-blue-XL", "%d00000000"} {
-		var table skuTable
+		var table rowTable[sku, *sku]
 		moved := 0
 		for i := range 30_000 {
 			id := fmt.Sprintf(format, i)
-			if table.first(hashSKU(id)) != nil {
+			if table.first(hashID(id)) != nil {
 				moved++
 			}
 			table.add(&sku{id: id})

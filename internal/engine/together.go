@@ -65,7 +65,7 @@ func (a *applying) queueAgain(o *order) {
 // queueAllAgain makes the queue say how everybody in it waits, after an edit of what the pool's rules or its outlets are.
 func (a *applying) queueAllAgain(s *sku) {
 	for i := range s.waiting {
-		if o := a.pool.orders[s.waiting[i].order]; o != nil {
+		if o := a.pool.orderAt(s.waiting[i].order); o != nil {
 			a.requeue(o)
 		}
 	}
