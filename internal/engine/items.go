@@ -45,7 +45,7 @@ func (p *pool) skuOf(o *order, channel string, in *record.OrderLine) string {
 		return in.SKU
 	}
 	if o != nil {
-		if l := o.line(in.LineID); l != nil && l.item == in.Item && l.sku != "" {
+		if l := o.line(in.LineID); l != nil && l.item() == in.Item && l.sku != "" {
 			return l.sku
 		}
 	}
@@ -55,13 +55,13 @@ func (p *pool) skuOf(o *order, channel string, in *record.OrderLine) string {
 // hold keeps the line of which nobody knows what it is until a listing says so.
 func (a *applying) hold(o *order, l *line) {
 	l.since = a.version
-	id := ItemID(o.channel, l.item)
+	id := ItemID(o.channel, l.item())
 	it := a.pool.item(id)
 	what := "is not listed"
 	if len(it.skus) > 1 {
 		what = fmt.Sprintf("is listed %d times", len(it.skus))
 	}
-	a.flag(classHeld, "lines.item", fmt.Sprintf("line %q of %s is held: item %q %s", l.id, a.describe(o), l.item, what))
+	a.flag(classHeld, "lines.item", fmt.Sprintf("line %q of %s is held: item %q %s", l.id, a.describe(o), l.item(), what))
 	if !slices.Contains(it.held, o.key) {
 		it.held = append(it.held, o.key)
 		a.changes.item(a.pool, id)
@@ -135,8 +135,8 @@ func (a *applying) identify(o *order) {
 		if l.sku != "" {
 			continue
 		}
-		if l.sku = a.pool.items[ItemID(o.channel, l.item)].sku(); l.sku != "" {
-			l.kit = a.pool.kitOf(l.sku)
+		if l.sku = a.pool.items[ItemID(o.channel, l.item())].sku(); l.sku != "" {
+			l.setKit(a.pool.kitOf(l.sku))
 			named = append(named, l)
 		}
 	}

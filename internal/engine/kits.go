@@ -23,8 +23,8 @@ func (l *line) parts() []part {
 	switch {
 	case l.sku == "":
 		return nil
-	case l.kit != nil:
-		return l.kit
+	case l.kit() != nil:
+		return l.kit()
 	}
 	return []part{{l.sku, 1}}
 }

@@ -264,7 +264,7 @@ func (m *missing) linesOf(o *order) {
 // line asks for what the line takes, and for its listing.
 func (m *missing) line(l *line) {
 	m.sku(l.sku)
-	for _, pt := range l.kit {
+	for _, pt := range l.kit() {
 		m.sku(pt.sku)
 	}
 }
@@ -307,7 +307,7 @@ func (m *missing) leaving(channelID string, o *order, takes []part, units stock.
 	if o != nil {
 		for i := range o.lines {
 			l := &o.lines[i]
-			takes = append(append(takes, part{l.sku, 1}), l.kit...)
+			takes = append(append(takes, part{l.sku, 1}), l.kit()...)
 			units += max(0, l.despatched()-l.fulfilled)
 			for _, al := range l.allocations {
 				from = append(from, al.outlet)

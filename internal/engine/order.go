@@ -41,11 +41,8 @@ type order struct {
 // despatched is kept apart, since each tells of the same parcels under its own name: the largest of them counts.
 type line struct {
 	id, sku        string   // sku is "" while nobody knows what the item is
-	kit            []part   // what it is made of, where it is a kit: shared, nobody changes it
-	item           string   // the channel's own id of it, where that is all the channel says
 	location       string   // the channel's, at which its counters stand
-	outlet         string   // the only one that may serve it, "" for any
-	declined       []string // outlets that did not find it, by id
+	special        *special // nil where there is nothing special about it
 	ordered        stock.Quantity
 	byChannel      stock.Quantity // despatched, as the channel's snapshots say in total
 	byReports      stock.Quantity // despatched, summed over the channel's own reports
@@ -56,6 +53,68 @@ type line struct {
 	since          stock.Version  // of the entry since which it waits
 	sold, released stock.Quantity // this line's part of its listing's counters
 	allocations    []allocated    // in the order they were decided
+}
+
+// What is special about few lines, who are many.
+type special struct {
+	kit      []part   // what it is made of, where it is a kit: shared, nobody changes it
+	item     string   // the channel's own id of it, where that is all the channel says
+	outlet   string   // the only one that may serve it, "" for any
+	declined []string // outlets that did not find it, by id
+}
+
+func (l *line) kit() []part {
+	if l.special == nil {
+		return nil
+	}
+	return l.special.kit
+}
+
+func (l *line) item() string {
+	if l.special == nil {
+		return ""
+	}
+	return l.special.item
+}
+
+func (l *line) outlet() string {
+	if l.special == nil {
+		return ""
+	}
+	return l.special.outlet
+}
+
+func (l *line) declined() []string {
+	if l.special == nil {
+		return nil
+	}
+	return l.special.declined
+}
+
+func (l *line) setKit(kit []part) {
+	if kit != nil || l.special != nil {
+		l.specially().kit = kit
+	}
+}
+
+func (l *line) setItem(item string) {
+	if item != "" || l.special != nil {
+		l.specially().item = item
+	}
+}
+
+func (l *line) setOutlet(outlet string) {
+	if outlet != "" || l.special != nil {
+		l.specially().outlet = outlet
+	}
+}
+
+// specially returns what is special about the line, to be changed.
+func (l *line) specially() *special {
+	if l.special == nil {
+		l.special = &special{}
+	}
+	return l.special
 }
 
 // despatched is what has left by the word of whoever says most.
@@ -275,19 +334,21 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 		if l.SKU == "" {
 			item = l.Item
 		}
-		held := stored != nil && stored.sku == "" && stored.item == item
-		if stored != nil && (stored.sku != sku || sku == "" && stored.item != item) {
+		held := stored != nil && stored.sku == "" && stored.item() == item
+		if stored != nil && (stored.sku != sku || sku == "" && stored.item() != item) {
 			if stored.sku != "" {
 				a.release(o, stored, stored.promised()+stored.waiting)
 				a.releaseCounters(o, stored)
 			}
-			*stored = line{id: l.LineID, sku: sku, kit: a.pool.kitOf(sku), location: location}
+			*stored = line{id: l.LineID, sku: sku, location: location}
+			stored.setKit(a.pool.kitOf(sku))
 		}
 		if stored == nil {
 			stored = o.addLine(l.LineID)
-			stored.sku, stored.kit, stored.location = sku, a.pool.kitOf(sku), location
+			stored.sku, stored.location = sku, location
+			stored.setKit(a.pool.kitOf(sku))
 		}
-		if stored.item = item; sku == "" && !held {
+		if stored.setItem(item); sku == "" && !held {
 			a.hold(o, stored)
 		}
 		if stored.location != location { // its counters go along: each location's level is a level of its own
@@ -297,8 +358,8 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 				a.addCounters(o, stored, net, 0)
 			}
 		}
-		if stored.outlet != l.Outlet {
-			stored.outlet = l.Outlet
+		if stored.outlet() != l.Outlet {
+			stored.setOutlet(l.Outlet)
 			if stored.waiting > 0 {
 				a.queue(o, stored)
 				o.undecided = true

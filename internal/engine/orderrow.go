@@ -163,11 +163,11 @@ func (l *line) pack(p *packer) {
 	}
 	p.flags(
 		l.sku != "", l.ordered != 0, l.fulfilled != 0, l.sold != 0, l.byWarehouse != 0, len(l.allocations) > 0, l.byChannel != 0,
-		since != 0, l.waiting != 0, l.released != 0, l.byReports != 0, l.location != "", l.item != "", l.outlet != "",
-		len(l.declined) > 0, len(l.kit) > 0,
+		since != 0, l.waiting != 0, l.released != 0, l.byReports != 0, l.location != "", l.item() != "", l.outlet() != "",
+		len(l.declined()) > 0, len(l.kit()) > 0,
 	)
 	p.text(l.id)
-	for _, s := range [...]string{l.sku, l.location, l.item, l.outlet} {
+	for _, s := range [...]string{l.sku, l.location, l.item(), l.outlet()} {
 		if s != "" {
 			p.text(s)
 		}
@@ -180,11 +180,11 @@ func (l *line) pack(p *packer) {
 	if since != 0 {
 		p.uint(uint64(since))
 	}
-	if len(l.declined) > 0 {
-		p.texts(l.declined)
+	if len(l.declined()) > 0 {
+		p.texts(l.declined())
 	}
-	if len(l.kit) > 0 {
-		p.parts(l.kit)
+	if len(l.kit()) > 0 {
+		p.parts(l.kit())
 	}
 	if len(l.allocations) > 0 {
 		p.uint(uint64(len(l.allocations)))
@@ -213,8 +213,11 @@ func (l *line) read(u *unpacker) {
 	}
 	text(sku, &l.sku)
 	text(location, &l.location)
-	text(item, &l.item)
-	text(outlet, &l.outlet)
+	if item || outlet || declined || kit {
+		l.special = &special{}
+		text(item, &l.special.item)
+		text(outlet, &l.special.outlet)
+	}
 	qty := func(there bool, q *stock.Quantity) {
 		if there {
 			*q = u.qty()
@@ -232,10 +235,10 @@ func (l *line) read(u *unpacker) {
 		l.since = stock.Version(u.uint())
 	}
 	if declined {
-		l.declined = u.texts()
+		l.special.declined = u.texts()
 	}
 	if kit {
-		l.kit = u.parts()
+		l.special.kit = u.parts()
 	}
 	if allocations {
 		for range u.count() {

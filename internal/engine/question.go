@@ -32,7 +32,7 @@ func (q *question) ask(p *pool, o *order) bool {
 		switch held := l.ordered - l.despatched(); {
 		case l.waiting > 0:
 			q.line(p, l, l.waiting)
-			q.able = append(q.able, p.candidates(o.channel, p.only(o, l), l.declined))
+			q.able = append(q.able, p.candidates(o.channel, p.only(o, l), l.declined()))
 		case l.sku == "" && held > 0 && q.request.Rules.ShipComplete: // nobody knows yet what it takes to make the order complete
 			q.line(p, l, held)
 			q.able = append(q.able, nil)
@@ -48,15 +48,15 @@ func (q *question) ask(p *pool, o *order) bool {
 
 // line adds units of the line.
 func (q *question) line(p *pool, l *line, units stock.Quantity) {
-	out := allocation.Line{ID: l.id, Need: units, Outlet: l.outlet}
+	out := allocation.Line{ID: l.id, Need: units, Outlet: l.outlet()}
 	switch {
 	case l.sku == "":
 		out.SKU = q.index(nil)
-	case l.kit == nil:
+	case l.kit() == nil:
 		out.SKU = q.index(p.sku(l.sku))
 	default:
 		from := len(q.parts)
-		for _, pt := range l.kit {
+		for _, pt := range l.kit() {
 			q.parts = append(q.parts, allocation.Part{SKU: q.index(p.sku(pt.sku)), Quantity: pt.per})
 		}
 		out.Kit = q.parts[from:len(q.parts):len(q.parts)]

@@ -75,11 +75,11 @@ func (s *State) Detail(pool, channel, id string) OrderDetail {
 	}
 	for i := range o.lines {
 		l := &o.lines[i]
-		line := LineDetail{LineID: l.id, Outlet: l.outlet, Declined: l.declined}
+		line := LineDetail{LineID: l.id, Outlet: l.outlet(), Declined: l.declined()}
 		if l.sku == "" {
-			line.Item = l.item
+			line.Item = l.item()
 		}
-		for _, pt := range l.kit {
+		for _, pt := range l.kit() {
 			line.Kit = append(line.Kit, record.Component{SKU: pt.sku, Quantity: pt.per})
 		}
 		if l.waiting > 0 {

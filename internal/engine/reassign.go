@@ -21,8 +21,8 @@ func (a *applying) decline(d *record.Decline) {
 		return
 	}
 	a.pool.remember(id, a.version, a.changes)
-	if i, found := slices.BinarySearch(l.declined, d.Outlet); !found {
-		l.declined = slices.Insert(slices.Clip(l.declined), i, d.Outlet)
+	if i, found := slices.BinarySearch(l.declined(), d.Outlet); !found {
+		l.specially().declined = slices.Insert(slices.Clip(l.declined()), i, d.Outlet)
 		a.queue(o, l)
 	}
 	a.giveBack(o, l, d.Outlet, d.Quantity)

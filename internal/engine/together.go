@@ -6,8 +6,8 @@ import "slices"
 // names; and where the pool does not split orders, or lines, whoever serves the rest already, as long as one of these can be
 // asked at all.
 func (p *pool) only(o *order, l *line) []string {
-	if l.outlet != "" {
-		return []string{l.outlet}
+	if outlet := l.outlet(); outlet != "" {
+		return []string{outlet}
 	}
 	if p.settings.SplitOrders && p.settings.SplitLines {
 		return nil
@@ -19,7 +19,7 @@ func (p *pool) only(o *order, l *line) []string {
 			continue
 		}
 		for _, al := range other.allocations {
-			if ou, known := p.outlets[al.outlet]; known && ou.fulfils() && !slices.Contains(l.declined, al.outlet) {
+			if ou, known := p.outlets[al.outlet]; known && ou.fulfils() && !slices.Contains(l.declined(), al.outlet) {
 				ids = append(ids, al.outlet)
 			}
 		}
@@ -31,7 +31,7 @@ func (p *pool) only(o *order, l *line) []string {
 // together reports whether two lines of one order, or one and itself, must come from one outlet.
 func (p *pool) together(l, other *line) bool {
 	if !p.settings.SplitOrders {
-		return l.outlet == "" && other.outlet == "" || l == other
+		return l.outlet() == "" && other.outlet() == "" || l == other
 	}
 	return !p.settings.SplitLines && l == other
 }

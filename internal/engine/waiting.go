@@ -89,10 +89,10 @@ func (a *applying) queue(o *order, l *line) {
 		case l.waiting == 0:
 		case i < 0:
 			s.waiting = append(s.waiting, waiting{
-				order: o.key, line: l.id, channel: o.channel, only: a.pool.only(o, l), declined: l.declined, quantity: l.waiting * pt.per,
+				order: o.key, line: l.id, channel: o.channel, only: a.pool.only(o, l), declined: l.declined(), quantity: l.waiting * pt.per,
 			})
 		default:
-			s.waiting[i].quantity, s.waiting[i].only, s.waiting[i].declined = l.waiting*pt.per, a.pool.only(o, l), l.declined
+			s.waiting[i].quantity, s.waiting[i].only, s.waiting[i].declined = l.waiting*pt.per, a.pool.only(o, l), l.declined()
 		}
 	}
 }
