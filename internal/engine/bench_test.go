@@ -87,9 +87,10 @@ func BenchmarkOrders(b *testing.B) {
 			b.ReportAllocs()
 			var folding, collecting, updating time.Duration
 			n := 0
+			var run []record.JournalEntry
 			for b.Loop() {
 				b.StopTimer()
-				var run []record.JournalEntry
+				run = run[:0]
 				for range benchBatch {
 					n++
 					order, despatch := benchOrder(r, n, kind.split)
@@ -162,6 +163,7 @@ type benchFold struct {
 // newBenchFold returns a fold whose SKUs have stock, and whose channels list all of them or none.
 func newBenchFold(b *testing.B, channels int, listed bool) *benchFold {
 	daemon.LargePages() // as an allocator has
+	daemon.CollectAt(daemon.CollectRarely)
 	f := &benchFold{state: engine.NewState()}
 	if err := f.state.LoadPool("p", nil); err != nil {
 		b.Fatal(err)
