@@ -16,6 +16,8 @@ func runCommand(sh *app.Shell) *cobra.Command {
 		Long: `Runs every stage in one process, until it is stopped: on the real servers, where their addresses are set, or else on
 embedded parts that need nothing installed and keep everything in the directory of --data (` + app.DefaultDir + ` by default).
 
+While ClickHouse does not answer, only the history and the page wait for it: /readyz names them.
+
 Its addresses are printed when it is ready; with embedded parts they are also in DIR/endpoints, where every command with
 the same --data finds them. SIGTERM or Ctrl-C stops it cleanly, a second one at once.`,
 		Example: `  shelfwire run

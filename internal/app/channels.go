@@ -47,7 +47,7 @@ func (b *builder) addPublisher(ctx context.Context) error {
 		return err
 	}
 	b.pending = stage.Pending
-	b.group("publisher", []stream.Topic{stream.Offers}, stage.Work)
+	b.actors = append(b.actors, b.group("publisher", []stream.Topic{stream.Offers}, stage.Work))
 	return nil
 }
 

@@ -66,16 +66,28 @@ func (inst *Installation) Migrate(ctx context.Context, progress func(chstore.Ste
 	return chstore.Migrate(ctx, inst.clickHouse(), progress)
 }
 
-// historyGroup is the consumer group of the history writer, which is a part of the stage Audit.
-const historyGroup = "history"
+// historyGroup is the consumer group of the history writer, which is a part of the stage Audit; historyStore is what it writes to, as a
+// part that may be ready or not.
+const (
+	historyGroup = "history"
+	historyStore = "history store"
+)
 
-// journal, availability, allocations, offers, shipments, communications, rejections ─▶ history ─▶ ClickHouse
-func (b *builder) addHistory(ctx context.Context) error {
-	topics, err := b.inst.TopicReader(ctx)
+// addAudit wires the history writer and the page, which wait for the history where its server is away.
+func (b *builder) addAudit(ctx context.Context) error {
+	past, err := b.inst.opening(ctx)
 	if err != nil {
 		return err
 	}
-	store, err := b.inst.History(ctx)
+	if err := b.addHistory(ctx, past); err != nil {
+		return err
+	}
+	return b.addPage(ctx, past)
+}
+
+// journal, availability, allocations, offers, shipments, communications, rejections ─▶ history ─▶ ClickHouse
+func (b *builder) addHistory(ctx context.Context, past *opening) error {
+	topics, err := b.inst.TopicReader(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,12 +96,30 @@ func (b *builder) addHistory(ctx context.Context) error {
 		return err
 	}
 	stage, err := history.New(history.Config{FlushEvery: b.inst.Config.History.FlushEvery}, history.Deps{
-		Log: topics, Store: store, Generation: generation, Now: time.Now, Logger: b.log("history"), Registerer: b.registry,
+		Log: topics, Store: past.store, Generation: generation, Now: time.Now, Logger: b.log("history"), Registerer: b.registry,
+		Waiting: func(waiting bool) { b.ready.Set(historyStore, !waiting) },
 	})
 	if err != nil {
 		return err
 	}
-	b.group(historyGroup, history.Topics(), stage.Work)
+	writer := b.group(historyGroup, history.Topics(), stage.Work)
+	if past.Err() != nil {
+		join := writer.Run
+		writer.Run = func(ctx context.Context) error {
+			if err := stage.Await(ctx, past.Check); err != nil {
+				return err
+			}
+			return join(ctx)
+		}
+		b.ready.Set(historyStore, false)
+	}
+	if b.others {
+		b.ready.Spare(historyStore)
+		if past.Err() != nil {
+			b.ready.Spare(historyGroup)
+		}
+	}
+	b.actors = append(b.actors, writer)
 	return nil
 }
 
@@ -121,13 +151,11 @@ func (inst *Installation) journalGeneration(ctx context.Context) (generationOf, 
 }
 
 // ClickHouse ─▶ page
-func (b *builder) addPage(ctx context.Context) error {
-	store, err := b.inst.History(ctx)
-	if err != nil {
-		return err
-	}
+func (b *builder) addPage(ctx context.Context, past *opening) error {
 	log := b.log("audit")
-	page, err := auditview.New(auditview.Config{}, auditview.Deps{Queries: store, Now: time.Now, Logger: log, Registerer: b.registry})
+	page, err := auditview.New(auditview.Config{}, auditview.Deps{
+		Queries: past.store, NotYet: past.notYet, Now: time.Now, Logger: log, Registerer: b.registry,
+	})
 	if err != nil {
 		return err
 	}

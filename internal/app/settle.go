@@ -39,7 +39,11 @@ func startStopped(ctx context.Context, cfg config.Config, log *slog.Logger, dir 
 func (inst *Installation) catchUp(ctx context.Context) error {
 	b := &builder{inst: inst, cluster: inst.cluster, registry: daemon.NewRegistry(), ready: daemon.NewReadiness()}
 	defer b.closeListeners()
-	if err := errors.Join(b.addIngest(ctx, false), b.addAllocator(ctx), b.addHistory(ctx)); err != nil {
+	past, err := inst.opening(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.addIngest(ctx, false), b.addAllocator(ctx), b.addHistory(ctx, past)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -30,7 +30,10 @@ given back. What was told is in the topic communications. End points and credent
 	Audit: {
 		"Write the history and serve the audit page",
 		`Writes what happened to the history in ClickHouse, and serves the page that answers what was told to which channel,
-when, and from which numbers.`,
+when, and from which numbers.
+
+It waits for a ClickHouse that does not answer; the page says so meanwhile, and so does /readyz. A schema that is not this program's is
+refused.`,
 	},
 }
 

@@ -45,12 +45,13 @@ type Running struct {
 type RunOptions struct {
 	// OpsListen is the address of the operational end points, OpsKey the setting that it comes from; "" for none.
 	OpsListen, OpsKey string
-	// Ready, where set, is called once, from a goroutine of Run's, when every stage is ready.
+	// Ready, where set, is called once, from a goroutine of Run's, when every stage is ready, but for the history where others run
+	// beside it and ClickHouse does not answer.
 	Ready func(Running)
 }
 
 // Run runs the stages until ctx ends or one of them fails. It refuses to start, saying what to do, where topics, Redis or the
-// history are not as they must be.
+// history are not as they must be. A ClickHouse that does not answer is no reason: only the stage Audit waits for it.
 func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions) error {
 	cluster, err := inst.Cluster(ctx)
 	if err != nil {
@@ -63,7 +64,7 @@ func (inst *Installation) Run(ctx context.Context, stages []Stage, o RunOptions)
 	if inst.servers == nil {
 		daemon.CollectAt(daemon.CollectRarely)
 	}
-	b := &builder{inst: inst, cluster: cluster, registry: daemon.NewRegistry(), ready: daemon.NewReadiness()}
+	b := &builder{inst: inst, cluster: cluster, registry: daemon.NewRegistry(), ready: daemon.NewReadiness(), others: len(stages) > 1}
 	defer b.closeListeners()
 	for _, s := range stages {
 		if err := b.add(ctx, s); err != nil {
@@ -103,6 +104,7 @@ type builder struct {
 	cluster   *kafka.Cluster
 	registry  *prometheus.Registry
 	ready     *daemon.Readiness
+	others    bool // stages run here beside each other
 	endpoints Endpoints
 	pending   func() int
 	actors    []daemon.Actor
@@ -119,10 +121,7 @@ func (b *builder) add(ctx context.Context, s Stage) error {
 	case Publisher:
 		return b.addPublisher(ctx)
 	case Audit:
-		if err := b.addHistory(ctx); err != nil {
-			return err
-		}
-		return b.addPage(ctx)
+		return b.addAudit(ctx)
 	}
 	return errors.New("no such stage")
 }
@@ -159,7 +158,7 @@ func (b *builder) addIngest(ctx context.Context, withHTTP bool) error {
 		b.endpoints.Events = urlOf(l) + "v1/events"
 		b.actors = append(b.actors, daemon.HTTP("ingest http", l, stage.Handler(), log))
 	}
-	b.group("ingest", stream.Inputs(), stage.Work)
+	b.actors = append(b.actors, b.group("ingest", stream.Inputs(), stage.Work))
 	return nil
 }
 
@@ -189,21 +188,21 @@ func (b *builder) addAllocator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.group("allocator", []stream.Topic{stream.Journal}, stage.Work)
+	b.actors = append(b.actors, b.group("allocator", []stream.Topic{stream.Journal}, stage.Work))
 	return nil
 }
 
-// group adds a consumer group of the stage's name, whose worker is ready when the group has been joined.
-func (b *builder) group(name string, topics []stream.Topic, work stream.Worker) {
+// group returns a consumer group of the stage's name, whose worker is ready when the group has been joined.
+func (b *builder) group(name string, topics []stream.Topic, work stream.Worker) daemon.Actor {
 	b.ready.Set(name, false)
 	cfg := kafka.GroupConfig{
 		Group: name, InstanceID: b.inst.instanceID() + "-" + name, Topics: topics, Registerer: b.registry,
 		Joined: func() { b.ready.Set(name, true) },
 	}
-	b.actors = append(b.actors, daemon.Actor{Name: name, Run: func(ctx context.Context) error {
+	return daemon.Actor{Name: name, Run: func(ctx context.Context) error {
 		defer b.ready.Set(name, false)
 		return b.cluster.RunGroup(ctx, cfg, work)
-	}})
+	}}
 }
 
 var notInNames = regexp.MustCompile(`[^a-zA-Z0-9._-]+`)

@@ -3,6 +3,7 @@ package auditview_test
 import (
 	"encoding/xml"
 	"errors"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -251,6 +252,37 @@ func TestAHistoryThatIsAwayIsSaidAndLoggedOnce(t *testing.T) {
 		t.Errorf("logged %d lines, want one when it went and one when it came back:\n%s", got, lines.String())
 	}
 }
+
+// Before the history may be asked every request is told so, and nothing is asked.
+func TestAHistoryThatMayNotBeAskedYet(t *testing.T) {
+	queries := &nobody{} // nil inside: to ask it would panic
+	why := "The history's server does not answer yet."
+	p, err := auditview.New(auditview.Config{}, auditview.Deps{
+		Queries: queries, NotYet: func() string { return why }, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := p.Handler()
+	for _, target := range []string{"/", "/failures", "/told/acme/partner-hook/SHIRT", "/api/v1/stock", "/api/v1/rejections?format=csv"} {
+		w := ask(t, h, http.MethodGet, target)
+		body := html.UnescapeString(w.Body.String())
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(body, why) {
+			t.Errorf("%s = %d %v %s, want 503 that says why", target, w.Code, w.Header(), body)
+		}
+	}
+	get(t, h, "/assets/style.css")
+	if w := ask(t, h, http.MethodPost, "/"); w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST / = %d, want 405", w.Code)
+	}
+	why = ""
+	queries.Queries = retailer()
+	get(t, h, "/")
+	get(t, h, "/api/v1/stock")
+}
+
+// nobody is a history that must not be asked before it has been given.
+type nobody struct{ auditview.Queries }
 
 func TestRequestsAreCountedByRouteAndCode(t *testing.T) {
 	reg := prometheus.NewRegistry()

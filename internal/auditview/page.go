@@ -57,7 +57,10 @@ func (c Config) Validate() error {
 
 // Deps are what the page needs from outside.
 type Deps struct {
-	Queries    Queries
+	Queries Queries
+	// NotYet, where set, returns a sentence for the reader that says why nothing may be asked of Queries yet, "" as soon as it may.
+	// Until then it is the answer to every page and every question of the API, with status 503.
+	NotYet     func() string
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // may be nil
@@ -164,11 +167,11 @@ func (p *Page) wrap(route string, serve func(http.ResponseWriter, *http.Request)
 		defer cancel()
 		r = r.WithContext(ctx)
 
-		err := error(nil)
+		var err error
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			err = &problem{status: http.StatusMethodNotAllowed, message: "only GET and HEAD are answered here"}
-		} else {
+		} else if err = p.notYet(route); err == nil {
 			err = serve(out, r)
 		}
 		if err != nil {
@@ -179,6 +182,17 @@ func (p *Page) wrap(route string, serve func(http.ResponseWriter, *http.Request)
 		p.metrics.requests.WithLabelValues(route, strconv.Itoa(out.status)).Inc()
 		p.metrics.duration.WithLabelValues(route).Observe(p.deps.Now().Sub(began).Seconds())
 	})
+}
+
+// notYet returns the problem of a request that comes before the history may be asked. A browser gets the style of the page that says so.
+func (p *Page) notYet(route string) error {
+	if p.deps.NotYet == nil || route == "assets" {
+		return nil
+	}
+	if why := p.deps.NotYet(); why != "" {
+		return &problem{status: http.StatusServiceUnavailable, message: why}
+	}
+	return nil
 }
 
 // judge turns an error into what is told. What is no problem of the request is the history's: it is logged once, until the

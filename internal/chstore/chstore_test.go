@@ -3,12 +3,50 @@ package chstore_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"net"
 	"strings"
 	"testing"
 
 	"github.com/shelfwire/shelfwire/internal/chstore"
+	"github.com/shelfwire/shelfwire/internal/history"
 )
+
+// ClickHouse that is away may come back; what is wrong stays wrong until somebody puts it right.
+func TestAwayIsToldFromWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		address string
+		away    bool
+	}{
+		"nobody listens":           {closedAddress(t), true},
+		"a name that is not known": {"clickhouse.invalid:9000", true},
+		"it hangs up":              {server(t, func(net.Conn) {}), true},
+		"it is silent":             {server(t, func(net.Conn) { <-t.Context().Done() }), true},
+		"it is overloaded":         {refusingServer(t, 202, "Too many simultaneous queries"), true},
+		"it knows no such user":    {refusingServer(t, 516, "Authentication failed"), false},
+		"it denies":                {refusingServer(t, 497, "Not enough privileges"), false},
+		"it speaks HTTP":           {server(t, func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.0 400 Bad Request\r\n\r\n")) }), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := chstore.Open(t.Context(), chstore.Config{Addresses: []string{c.address}, Database: "shelfwire", User: "writer"})
+			if err == nil || errors.Is(err, history.ErrAway) != c.away {
+				t.Errorf("Open() = %v, want one that is ErrAway: %v", err, c.away)
+			}
+		})
+	}
+}
+
+// closedAddress returns a loopback address that nobody listens on.
+func closedAddress(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
 
 func TestOpenRefusals(t *testing.T) {
 	cfg := chstore.Config{Addresses: []string{"127.0.0.1:1"}, Database: "shelfwire", User: "writer", Password: "wrong"}
@@ -26,6 +64,18 @@ func TestOpenRefusals(t *testing.T) {
 // refusingServer answers every handshake with an exception, in the native protocol.
 func refusingServer(t *testing.T, code int32, message string) string {
 	t.Helper()
+	reply := []byte{2} // exception
+	reply = binary.LittleEndian.AppendUint32(reply, uint32(code))
+	for _, s := range []string{"DB::Exception", message, ""} {
+		reply = append(binary.AppendUvarint(reply, uint64(len(s))), s...)
+	}
+	reply = append(reply, 0) // none nested
+	return server(t, func(conn net.Conn) { _, _ = conn.Write(reply) })
+}
+
+// server reads the first bytes of every connection, has answer say something, and hangs up.
+func server(t *testing.T, answer func(net.Conn)) string {
+	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -38,14 +88,8 @@ func refusingServer(t *testing.T, code int32, message string) string {
 			if err != nil {
 				return
 			}
-			reply := []byte{2} // exception
-			reply = binary.LittleEndian.AppendUint32(reply, uint32(code))
-			for _, s := range []string{"DB::Exception", message, ""} {
-				reply = append(binary.AppendUvarint(reply, uint64(len(s))), s...)
-			}
-			reply = append(reply, 0) // none nested
 			if _, err := bufio.NewReader(conn).ReadByte(); err == nil {
-				_, _ = conn.Write(reply)
+				answer(conn)
 			}
 			conn.Close()
 		}

@@ -97,8 +97,8 @@ func firstLine(s string) string {
 	return line
 }
 
-// CheckSchema returns an error that wraps [ErrSchema] where the database's schema is older or newer than this program's.
-func (s *Store) CheckSchema(ctx context.Context) error {
+// checkSchema returns an error that wraps [ErrSchema] where the database's schema is older or newer than this program's.
+func (s *Store) checkSchema(ctx context.Context) error {
 	all, err := schemas.Migrations()
 	if err != nil {
 		return err

@@ -39,6 +39,11 @@ func TestOpsHandler(t *testing.T) {
 	if code, _ := get(t, h, "/readyz"); code != http.StatusOK {
 		t.Errorf("/readyz = %d, want 200", code)
 	}
+	ready.Set("history", false)
+	ready.Spare("history")
+	if code, body := get(t, h, "/readyz"); code != http.StatusOK || body != "ok without: history\n" {
+		t.Errorf("/readyz = %d %q, want 200 that names the part that is not needed", code, body)
+	}
 	if code, body := get(t, h, "/metrics"); code != http.StatusOK || !strings.Contains(body, "go_goroutines") || !strings.Contains(body, "process_") {
 		t.Errorf("/metrics = %d without the runtime's figures", code)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,7 +87,7 @@ func TestReadiness(t *testing.T) {
 		r.Set("audit", true)
 		r.Set("audit", true)
 		synctest.Wait()
-		if got := r.Waiting(); len(got) != 1 || got[0] != "ingest" || len(done) > 0 {
+		if got, ok := r.Waiting(); len(got) != 1 || got[0] != "ingest" || ok || len(done) > 0 {
 			t.Errorf("Waiting() = %v, want ingest", got)
 		}
 		r.Set("ingest", true)
@@ -98,6 +99,30 @@ func TestReadiness(t *testing.T) {
 		defer cancel()
 		if err := r.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Wait() = %v for a part that is not ready again, want the deadline", err)
+		}
+	})
+}
+
+func TestReadinessWithoutASparePart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := daemon.NewReadiness("ingest", "history")
+		done := make(chan error, 1)
+		go func() { done <- r.Wait(t.Context()) }()
+		r.Set("ingest", true)
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Error("Wait() has returned before a part that is not spare was ready")
+		}
+		r.Spare("history")
+		if err := <-done; err != nil {
+			t.Errorf("Wait() = %v", err)
+		}
+		if got, ok := r.Waiting(); !slices.Equal(got, []string{"history"}) || !ok {
+			t.Errorf("Waiting() = %v, %v, want history and true", got, ok)
+		}
+		r.Set("ingest", false)
+		if got, ok := r.Waiting(); !slices.Equal(got, []string{"history", "ingest"}) || ok {
+			t.Errorf("Waiting() = %v, %v, want both and false", got, ok)
 		}
 	})
 }

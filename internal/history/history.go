@@ -56,6 +56,8 @@ type Deps struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	// Waiting, where set, is told when something begins to wait for the store, and when nothing does any more. It must not block.
+	Waiting func(bool)
 }
 
 // A Stage keeps the history.
@@ -78,7 +80,24 @@ func New(cfg Config, deps Deps) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stage{cfg: cfg, deps: deps, metrics: m, patience: &patience{log: deps.Logger, now: deps.Now, waiting: m.waiting}}, nil
+	return &Stage{cfg: cfg, deps: deps, metrics: m, patience: &patience{log: deps.Logger, now: deps.Now, waiting: m.waiting, tell: deps.Waiting}}, nil
+}
+
+// sayAgain is how often it is said anew that a person has to put the store right.
+const sayAgain = time.Minute
+
+// Await asks the store, by check, until it may be worked with, or ctx ends. It is said once that it is away, and once that it is back. An
+// error of check that does not wrap [ErrAway] is one that a person has to mend: that is said as an error, again and again.
+func (s *Stage) Await(ctx context.Context, check func(context.Context) error) error {
+	var said time.Time
+	return s.patiently(ctx, s.deps.Logger, func() error {
+		err := check(ctx)
+		if now := s.deps.Now(); err != nil && !errors.Is(err, ErrAway) && ctx.Err() == nil && now.Sub(said) >= sayAgain {
+			said = now
+			s.deps.Logger.ErrorContext(ctx, "the history store answers, but cannot be used: nothing is written to it until it is put right", "err", err)
+		}
+		return err
+	})
 }
 
 // Work copies one partition of one of [Topics] into the store until ctx ends.
@@ -134,7 +153,7 @@ func (w *writer) start(ctx context.Context) (int64, error) {
 	}
 	var stored string
 	var from int64
-	err = w.patiently(ctx, func() (err error) {
+	err = w.stage.patiently(ctx, w.log, func() (err error) {
 		generation := uint8(0)
 		if p.Topic == stream.Journal && w.stage.deps.Generation != nil {
 			if generation, err = w.stage.deps.Generation(ctx, p.ID, id, bounds.Start); err != nil {
@@ -208,7 +227,7 @@ func (w *writer) collect(ctx context.Context, reader stream.Reader, from int64) 
 func (w *writer) write(ctx context.Context, newest stock.Instant) error {
 	m, topic := w.stage.metrics, string(w.partition.Topic)
 	began := w.stage.deps.Now()
-	if err := w.patiently(ctx, func() error { return w.stage.deps.Store.Append(ctx, &w.batch) }); err != nil {
+	if err := w.stage.patiently(ctx, w.log, func() error { return w.stage.deps.Store.Append(ctx, &w.batch) }); err != nil {
 		return err
 	}
 	now := w.stage.deps.Now()
@@ -224,8 +243,8 @@ const (
 	retryLast  = 5 * time.Second
 )
 
-// patiently calls f until it succeeds, ctx ends, or the error is one for a person.
-func (w *writer) patiently(ctx context.Context, f func() error) error {
+// patiently calls f until it succeeds, ctx ends, or the error is one that stops a partition. log is that of who waits.
+func (s *Stage) patiently(ctx context.Context, log *slog.Logger, f func() error) error {
 	err := f()
 	switch {
 	case err == nil, errors.Is(err, stream.ErrStop):
@@ -233,8 +252,8 @@ func (w *writer) patiently(ctx context.Context, f func() error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	w.stage.patience.wait(ctx, fmt.Errorf("%s/%d: %w", w.partition.Topic, w.partition.ID, err))
-	defer w.stage.patience.goOn(ctx)
+	s.patience.wait(ctx, err)
+	defer s.patience.goOn(ctx)
 	pause := backoff.ExponentialBackOff{InitialInterval: retryFirst, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: retryLast}
 	pause.Reset()
 	for {
@@ -248,6 +267,6 @@ func (w *writer) patiently(ctx context.Context, f func() error) error {
 		if err = f(); err == nil || errors.Is(err, stream.ErrStop) {
 			return err
 		}
-		w.log.DebugContext(ctx, "still waiting for the history store", "err", err)
+		log.DebugContext(ctx, "still waiting for the history store", "err", err)
 	}
 }

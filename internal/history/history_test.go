@@ -159,7 +159,7 @@ func TestStoreAway(t *testing.T) {
 		equal(t, "stored when it is back", store.sizes(), []int{1, 1})
 		w.stop(t)
 		logged := w.logged.String()
-		equal(t, "said that it waits", strings.Count(logged, "msg=\"waiting for the history store\""), 2)
+		equal(t, "said that it waits", strings.Count(logged, "msg=\"waiting for the history store, "), 2)
 		equal(t, "said that it goes on", strings.Count(logged, "going on"), 2)
 	})
 }

@@ -31,7 +31,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "shelfwire_history_lag_seconds", Help: "Age of the newest stored record when it was stored.",
 		}, []string{"topic", "partition"}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "shelfwire_history_waiting", Help: "Partitions that wait for the store.",
+			Name: "shelfwire_history_waiting", Help: "Partitions that wait for the store; 1 while the stage waits for it to begin.",
 		}),
 	}
 	if reg == nil {

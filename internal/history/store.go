@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
@@ -20,6 +21,18 @@ type Store interface {
 	// position never goes back. The store keeps nothing of the batch.
 	Append(ctx context.Context, b *Batch) error
 }
+
+// ErrAway is wrapped by the error of a store whose server does not answer now, or answers that it cannot now. Nothing is known to be
+// wrong with it.
+var ErrAway = errors.New("the history store is away")
+
+// Away wraps err with [ErrAway].
+func Away(err error) error { return &away{err} }
+
+type away struct{ err error }
+
+func (a *away) Error() string   { return a.err.Error() }
+func (a *away) Unwrap() []error { return []error{ErrAway, a.err} }
 
 // A Batch is the rows of a run of offsets of one partition. Offsets without a row are there where records were compacted away.
 type Batch struct {

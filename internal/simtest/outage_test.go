@@ -3,9 +3,13 @@
 package simtest_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +30,70 @@ func TestRedisAwayUnderLoad(t *testing.T) {
 func TestClickHouseAwayUnderLoad(t *testing.T) {
 	in := newInstallation(t)
 	in.away(in.clickhouse, nil, "run")
+}
+
+// ClickHouse is away when everything starts, as after a crash of the machine that all of it is on: events are counted all the same, and
+// the history and the page catch up when it comes.
+func TestClickHouseAwayAtTheStart(t *testing.T) {
+	in := newInstallation(t)
+	in.clickhouse.away()
+	l := writeLoad(t, 20_000, 4)
+	run := in.start("run")
+	run.ready()
+	in.answers(in.ops["run"], "/readyz", http.StatusOK, "ok without: history, history store\n")
+	in.answers(in.ops["run"], "/healthz", http.StatusOK, "ok")
+	in.answers(in.ops["run"], "/metrics", http.StatusOK, "\nshelfwire_history_waiting 1\n")
+	in.answers(in.setting("AUDIT_LISTEN"), "/", http.StatusServiceUnavailable, "server does not answer yet")
+	in.answers(in.setting("AUDIT_LISTEN"), "/api/v1/stock", http.StatusServiceUnavailable, "server does not answer yet")
+	if out, err := in.send(l.file)(); err != nil {
+		t.Fatalf("send: %v\n%s", err, out)
+	}
+	in.wait("every event is folded", 3*time.Minute, in.servers.settled)
+	in.compare(l)
+	in.answers(in.ops["run"], "/readyz", http.StatusOK, "ok without: history, history store\n")
+
+	in.clickhouse.back()
+	in.wait("the history is ready", time.Minute, in.saying(in.ops["run"], "/readyz", http.StatusOK, "ok\n"))
+	in.wait("the page shows the stock", time.Minute, in.saying(in.setting("AUDIT_LISTEN"), "/api/v1/stock", http.StatusOK, `"on_hand":`))
+	stdout := in.must("verify", "--json")
+	t.Logf("verify: %s", stdout)
+	var report struct{ Rows, Differences int }
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.Differences != 0 || report.Rows < l.lines {
+		t.Errorf("verify --json = %s, want at least %d rows without differences", stdout, l.lines)
+	}
+	if status := run.stop(); status != 0 {
+		t.Errorf("run stopped with status %d", status)
+	}
+	saysOnce(t, run.log.Name())
+}
+
+// A ClickHouse that comes later and is not as it must be is said to be wrong, again and again, until somebody puts it right. One that is
+// wrong at the start is refused.
+func TestClickHouseComesWithoutItsSchema(t *testing.T) {
+	in := newInstallation(t)
+	in.servers.dropDatabase()
+	refused := in.start("audit")
+	<-refused.ended
+	if log := lastLines(refused.log.Name(), 5); refused.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log, "shelfwire migrate") {
+		t.Errorf("audit without its database ended with %v, want 1 and what to do:\n%s", refused.cmd.ProcessState, log)
+	}
+
+	in.clickhouse.away()
+	audit := in.start("audit")
+	in.wait("audit waits", time.Minute, in.saying(in.ops["audit"], "/readyz", http.StatusServiceUnavailable, "not ready: history, history store\n"))
+	in.clickhouse.back()
+	in.wait("it is said what is wrong", time.Minute, func() (bool, error) {
+		log, err := os.ReadFile(audit.log.Name())
+		return strings.Contains(string(log), `"level":"ERROR"`) && strings.Contains(string(log), "run `shelfwire migrate`"), err
+	})
+	in.answers(in.ops["audit"], "/readyz", http.StatusServiceUnavailable, "not ready: history, history store\n")
+	in.answers(in.setting("AUDIT_LISTEN"), "/", http.StatusServiceUnavailable, "until somebody puts it right")
+	in.must("migrate")
+	audit.ready()
+	in.answers(in.setting("AUDIT_LISTEN"), "/", http.StatusOK, "")
+	if status := audit.stop(); status != 0 {
+		t.Errorf("audit stopped with status %d", status)
+	}
 }
 
 // Kafka is away for ten seconds in the middle of a load, which is as long as a member of a group may be silent: every stage, a
@@ -129,5 +197,53 @@ func saysOnce(t *testing.T, path string) {
 		if times > 1 {
 			t.Errorf("%+v says %d times that it waits, want once", p, times)
 		}
+	}
+}
+
+// setting returns a variable of the installation's processes, by its name without SHELFWIRE_.
+func (in *installation) setting(name string) string {
+	in.t.Helper()
+	for _, v := range slices.Backward(in.env) {
+		if value, ok := strings.CutPrefix(v, "SHELFWIRE_"+name+"="); ok {
+			return value
+		}
+	}
+	in.t.Fatalf("SHELFWIRE_%s is not set", name)
+	return ""
+}
+
+// get asks over HTTP; no answer is status 0.
+func (in *installation) get(address, path string) (status int, body string) {
+	ctx, cancel := context.WithTimeout(in.t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, http.NoBody)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
+}
+
+// answers fails unless the answer has the status and says the words.
+func (in *installation) answers(address, path string, status int, words string) {
+	in.t.Helper()
+	if got, body := in.get(address, path); got != status || !strings.Contains(body, words) {
+		in.t.Errorf("%s = %d %s, want %d with %q", path, got, body, status, words)
+	}
+}
+
+// saying is answers as a condition to wait for.
+func (in *installation) saying(address, path string, status int, words string) func() (bool, error) {
+	return func() (bool, error) {
+		got, body := in.get(address, path)
+		return got == status && strings.Contains(body, words), nil
 	}
 }

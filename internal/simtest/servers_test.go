@@ -78,13 +78,21 @@ func (s *servers) cleanUp() {
 		fail("key", s.redis.Unlink(ctx, keys.Val()).Err())
 	}
 	fail("keys", keys.Err())
+	s.dropDatabase()
+}
+
+// dropDatabase takes away what is in ClickHouse.
+func (s *servers) dropDatabase() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	db, err := clickhouse.Open(&clickhouse.Options{Addr: []string{mustEnv(s.t, "SHELFWIRE_TEST_CLICKHOUSE")}})
-	if err != nil {
-		s.t.Errorf("clean up ClickHouse: %v", err)
-		return
+	if err == nil {
+		err = db.Exec(ctx, "DROP DATABASE IF EXISTS "+s.name+" SYNC")
+		_ = db.Close()
 	}
-	fail("database", db.Exec(ctx, "DROP DATABASE IF EXISTS "+s.name+" SYNC"))
-	_ = db.Close()
+	if err != nil {
+		s.t.Errorf("drop the database in ClickHouse: %v", err)
+	}
 }
 
 // folded returns how many journal entries are committed in Redis, over all partitions.
