@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -28,7 +29,7 @@ func statusCommand(sh *app.Shell) *cobra.Command {
 that its channel has not acknowledged, which channel's orders are not heard any more and since when, and what failed last.
 
 Positions are those in Kafka (ingest), Redis (allocator, publisher) and the history (audit), counts and failures those of the history,
-which is behind by what audit waits for. Rates are measured over --over. A process that was stopped or killed counts as at work for its
+which is behind by what audit waits for; while ClickHouse does not answer the rest is printed, and the status is 1. Rates are measured over --over. A process that was stopped or killed counts as at work for its
 session's time, ten seconds. An embedded installation that does not run is
 brought up to date first, but for what channels are to be told.`,
 		Example: `  shelfwire status
@@ -44,9 +45,13 @@ brought up to date first, but for what channels are to be told.`,
 					return err
 				}
 				if asJSON {
-					return writeStatusJSON(sh.Stdout, &st)
+					err = writeStatusJSON(sh.Stdout, &st)
+				} else {
+					_, err = io.WriteString(sh.Stdout, explainStatus(&st))
 				}
-				_, err = io.WriteString(sh.Stdout, explainStatus(&st))
+				if st.Away != nil {
+					err = errors.Join(err, fmt.Errorf("the history does not answer: %w", st.Away))
+				}
 				return err
 			})
 		},
@@ -77,13 +82,20 @@ func explainStatus(st *app.Status) string {
 		if st.Stopped {
 			at, rate = "-", "-"
 		}
-		oldest := "-"
+		oldest, waiting := "-", strconv.FormatInt(s.Waiting, 10)
 		if s.Oldest != 0 {
 			oldest = age(st, s.Oldest)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\n", s.Stage, at, s.Waiting, oldest, rate)
+		if s.Unknown {
+			waiting, rate = "?", "?"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Stage, at, waiting, oldest, rate)
 	}
 	_ = t.Flush() // into memory
+	if st.Away != nil {
+		b.WriteString("\nthe history does not answer: how far audit is, counts, decreases and failures are not known\n")
+		return b.String()
+	}
 	if st.Past == nil {
 		b.WriteString("\nno history is set (clickhouse.addresses): counts, decreases and failures are not known\n")
 		return b.String()
@@ -184,7 +196,7 @@ type (
 	stageJSON struct {
 		Stage     string   `json:"stage"`
 		AtWork    int      `json:"at_work"`
-		Waiting   int64    `json:"waiting"`
+		Waiting   *int64   `json:"waiting,omitempty"` // none: nobody can say
 		Oldest    *int64   `json:"oldest_seconds,omitempty"`
 		PerSecond *float64 `json:"records_per_second,omitempty"`
 	}
@@ -236,12 +248,15 @@ func writeStatusJSON(w io.Writer, st *app.Status) error {
 		At: now.String(), Stopped: st.Stopped, Stages: []stageJSON{}, Silent: []silentJSON{}, Pools: []poolStatusJSON{}, Failures: []failureJSON{}, Rejections: []statusInputJSON{},
 	}
 	for _, s := range st.Stages {
-		j := stageJSON{Stage: string(s.Stage), AtWork: s.Members, Waiting: s.Waiting}
+		j := stageJSON{Stage: string(s.Stage), AtWork: s.Members}
+		if !s.Unknown {
+			j.Waiting = &s.Waiting
+		}
 		if s.Oldest != 0 {
 			old := seconds(s.Oldest)
 			j.Oldest = &old
 		}
-		if st.Over > 0 && !st.Stopped {
+		if st.Over > 0 && !st.Stopped && !s.Unknown {
 			rate := math.Round(s.PerSecond*10) / 10
 			j.PerSecond = &rate
 		}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,6 +55,31 @@ inputs that were not applied or were flagged, the newest (shelfwire rejections l
 	}
 }
 
+func TestAStatusWithoutTheHistory(t *testing.T) {
+	st := app.Status{
+		At: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC), Over: 2 * time.Second, Away: errors.New("connection refused"),
+		Stages: []app.StageStatus{{Stage: app.Allocator, Members: 1, PerSecond: 3}, {Stage: app.Audit, Members: 1, Unknown: true}},
+	}
+	want := `2026-11-20 10:00:00 UTC
+
+stage      at work  to do  oldest of it  records/s
+allocator  1        0      -             3.0
+audit      1        ?      -             ?
+
+the history does not answer: how far audit is, counts, decreases and failures are not known
+`
+	if got := explainStatus(&st); got != want {
+		t.Errorf("explainStatus() =\n%s\nwant\n%s", got, want)
+	}
+	var b bytes.Buffer
+	if err := writeStatusJSON(&b, &st); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, `{"stage":"audit","at_work":1}`) {
+		t.Errorf("JSON says of audit what nobody knows: %s", got)
+	}
+}
+
 func TestStatusOfAnEmbeddedInstallation(t *testing.T) {
 	t.Parallel()
 	env := quietEnv("SHELFWIRE_DATA=" + filepath.Join(t.TempDir(), "data"))
@@ -69,7 +96,7 @@ func TestStatusOfAnEmbeddedInstallation(t *testing.T) {
 	eventually(t, "nothing waits", func() bool {
 		look()
 		for _, s := range st.Stages {
-			if s.Waiting != 0 {
+			if s.Waiting == nil || *s.Waiting != 0 {
 				return false
 			}
 		}
@@ -87,7 +114,7 @@ func TestStatusOfAnEmbeddedInstallation(t *testing.T) {
 	now := time.Now().UTC().Format(time.RFC3339Nano)
 	must(t, env, `{"movement":{"pool":"acme","outlet":"MTL","sku":"SHIRT","kind":"receipt","quantity":10,"occurred_at":"`+now+`"}}`+"\n", "send")
 	look()
-	if !st.Stopped || st.Stages[1].Waiting != 0 || st.Stages[2].Waiting == 0 || st.Stages[2].Oldest == nil {
+	if !st.Stopped || *st.Stages[1].Waiting != 0 || *st.Stages[2].Waiting == 0 || st.Stages[2].Oldest == nil {
 		t.Errorf("status of a stopped installation = %+v, want that the publisher has something to do", st.Stages)
 	}
 	if stdout := must(t, env, "", "status", "--over", "0s"); !strings.Contains(stdout, "does not run") {

@@ -18,13 +18,15 @@ type Status struct {
 	Dir     string        // of an embedded installation, else ""
 	Stopped bool          // an embedded installation that does not run: its stages worked for this command only, but for the publisher
 	Stages  []StageStatus // in the order of the pipeline
-	Past    *PastStatus   // nil where no history is set
+	Past    *PastStatus   // nil where no history is set, or none answers
+	Away    error         // why the history does not answer, nil where it does
 }
 
 // A StageStatus is how far one stage is.
 type StageStatus struct {
 	Stage     Stage
 	Members   int           // processes at work; one that was killed counts until its group's session has timed out
+	Unknown   bool          // how far it is nobody can say, since its positions are in the history: what follows is 0
 	Waiting   int64         // records that it has not worked off
 	Oldest    stock.Instant // when the oldest of them was written; 0: there is none, or it could not be read in time
 	PerSecond float64       // records that it worked off per second; 0 where nothing was measured
@@ -35,10 +37,11 @@ type StageStatus struct {
 type source struct {
 	stage Stage
 	topic stream.Topic
-	at    func(ctx context.Context, partition int32) (int64, error)
+	at    func(ctx context.Context, partition int32) (int64, error) // nil: nobody can say
 }
 
-// Status looks how far every stage is, twice, over apart, since a rate needs two looks; 0: once, and rates are left out.
+// Status looks how far every stage is, twice, over apart, since a rate needs two looks; 0: once, and rates are left out. A history that
+// does not answer is no error: who looks while it is away wants to know how the others do.
 func (inst *Installation) Status(ctx context.Context, over time.Duration) (Status, error) {
 	st := Status{Over: over, Dir: inst.dir, Stopped: inst.servers != nil}
 	log, err := inst.TopicReader(ctx)
@@ -46,7 +49,10 @@ func (inst *Installation) Status(ctx context.Context, over time.Duration) (Statu
 		return st, err
 	}
 	sources, err := inst.sources(ctx, log)
-	if err != nil {
+	switch {
+	case errors.Is(err, history.ErrAway):
+		st.Away = err
+	case err != nil:
 		return st, err
 	}
 	began := time.Now()
@@ -72,14 +78,15 @@ func (inst *Installation) Status(ctx context.Context, over time.Duration) (Statu
 			st.Stages[i].PerSecond = float64(max(0, st.Stages[i].worked-before[i].worked)) / seconds
 		}
 	}
-	if inst.HasHistory() {
+	if inst.HasHistory() && st.Away == nil {
 		st.Past, err = inst.pastStatus(ctx, stock.InstantOf(st.At))
 	}
 	return st, err
 }
 
 // sources returns what the stages read, in the order of the pipeline. The allocator's positions are those in Redis, the publisher's those
-// of the told state and the history's its own; ingest has none but its group's.
+// of the told state and the history's its own; ingest has none but its group's. Beside an error that wraps [history.ErrAway] it returns
+// them all, those of the history without their positions.
 func (inst *Installation) sources(ctx context.Context, log TopicReader) ([]source, error) {
 	var sources []source
 	for _, t := range stream.Inputs() {
@@ -105,6 +112,12 @@ func (inst *Installation) sources(ctx context.Context, log TopicReader) ([]sourc
 		return sources, nil
 	}
 	past, err := inst.History(ctx)
+	if errors.Is(err, history.ErrAway) {
+		for _, t := range history.Topics() {
+			sources = append(sources, source{Audit, t, nil})
+		}
+		return sources, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +161,10 @@ func (inst *Installation) look(ctx context.Context, log TopicReader, sources []s
 			stages = append(stages, StageStatus{Stage: s.stage})
 		}
 		st := &stages[len(stages)-1]
+		if s.at == nil {
+			st.Unknown = true
+			continue
+		}
 		n, err := log.Partitions(ctx, s.topic)
 		if err != nil {
 			return nil, fmt.Errorf("%w: run `shelfwire topics apply`", err)

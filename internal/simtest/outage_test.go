@@ -51,16 +51,21 @@ func TestClickHouseAwayAtTheStart(t *testing.T) {
 	in.wait("every event is folded", 3*time.Minute, in.servers.settled)
 	in.compare(l)
 	in.answers(in.ops["run"], "/readyz", http.StatusOK, "ok without: history, history store\n")
+	stdout, stderr, status := in.command("status", "--over", "0s")
+	if status != 1 || !strings.Contains(stdout, "allocator") || !strings.Contains(stdout, "the history does not answer") || !strings.Contains(stderr, "history does not answer") {
+		t.Errorf("status ended with %d and said\n%s%s", status, stdout, stderr)
+	}
 
 	in.clickhouse.back()
 	in.wait("the history is ready", time.Minute, in.saying(in.ops["run"], "/readyz", http.StatusOK, "ok\n"))
 	in.wait("the page shows the stock", time.Minute, in.saying(in.setting("AUDIT_LISTEN"), "/api/v1/stock", http.StatusOK, `"on_hand":`))
-	stdout := in.must("verify", "--json")
+	stdout = in.must("verify", "--json")
 	t.Logf("verify: %s", stdout)
 	var report struct{ Rows, Differences int }
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.Differences != 0 || report.Rows < l.lines {
 		t.Errorf("verify --json = %s, want at least %d rows without differences", stdout, l.lines)
 	}
+	in.must("status", "--over", "0s")
 	if status := run.stop(); status != 0 {
 		t.Errorf("run stopped with status %d", status)
 	}
