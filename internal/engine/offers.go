@@ -21,6 +21,9 @@ func (a *applying) offer(s *sku) {
 		for j := range places {
 			a.offerAt(s, l, ch, &places[j], stopped)
 		}
+		if s.offersOn(l.channel) == len(places) {
+			continue
+		}
 		for j := range s.offers {
 			if at := s.offers[j].at; at.channel == l.channel && !hasLocation(&ch.def, at.location) {
 				a.offerAt(s, l, ch, &place{at: at}, offer.NoLocation)

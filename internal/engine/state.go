@@ -91,10 +91,6 @@ type channel struct {
 	candidates []*outlet // those that may serve its orders, best priority first
 }
 
-// A spot is where offers are made: a stock location of a channel, "" where it has none of its own. A pool has each spot once, so
-// that millions of offers share its ids and are told apart by a pointer.
-type spot struct{ channel, location string }
-
 // A place is a spot of a channel with the outlets whose stock may be shown there.
 type place struct {
 	at      *spot
@@ -231,21 +227,6 @@ type listing struct {
 	packed   []byte
 }
 
-// An offerState is the last offer of a SKU at a spot; version 0: none was made yet, but orders moved its counters.
-type offerState struct {
-	at             *spot
-	version        stock.Version
-	quantity       stock.Quantity
-	sold, released stock.Quantity
-	run            uint64 // the newest run that moved it
-	slot           int32  // the index of its record in the Changes of that run
-	stopped        bool
-	counters       bool // the entry being applied moved sold or released
-}
-
-// empty reports whether there is nothing to remember of the offer.
-func (o *offerState) empty() bool { return o.version == 0 && o.sold == 0 && o.released == 0 }
-
 func newPool(id string) *pool {
 	return &pool{
 		id:       id,
@@ -365,57 +346,6 @@ func (p *pool) channelOf(l *listing) *channel {
 		l.of = p.channels[l.channel]
 	}
 	return l.of
-}
-
-// spot returns the pool's spot of these ids.
-func (p *pool) spot(channel, location string) *spot {
-	at, ok := p.spots[spot{channel, location}]
-	if !ok {
-		at = &spot{channel, location}
-		p.spots[*at] = at
-	}
-	return at
-}
-
-// spotOf is spot, for a SKU that mostly has an offer there.
-func (p *pool) spotOf(s *sku, channel, location string) *spot {
-	for i := range s.offers {
-		if at := s.offers[i].at; at.location == location && at.channel == channel {
-			return at
-		}
-	}
-	return p.spot(p.channelID(channel), location)
-}
-
-func (x *spot) compare(y *spot) int {
-	return cmp.Or(strings.Compare(x.channel, y.channel), strings.Compare(x.location, y.location))
-}
-
-// offer returns the SKU's offer at the spot, making an empty one if there is none. The pointer holds until the next call that makes one.
-func (s *sku) offer(at *spot) *offerState {
-	for i := range s.offers {
-		if s.offers[i].at == at {
-			return &s.offers[i]
-		}
-	}
-	i := 0
-	for i < len(s.offers) && s.offers[i].at.compare(at) < 0 {
-		i++
-	}
-	if n := len(s.offers); n == cap(s.offers) { // few channels come later
-		s.offers = append(make([]offerState, 0, max(len(s.listings), n+1)), s.offers...)
-	}
-	s.offers = slices.Insert(s.offers, i, offerState{at: at})
-	return &s.offers[i]
-}
-
-// offersRow is the row that holds the SKU's offers: the stock row where there is one, so that a movement that moves offers writes one row
-// and not two.
-func (s *sku) offersRow() skuRows {
-	if s.version != 0 {
-		return stockRow
-	}
-	return listingsRow
 }
 
 // outlet returns the outlet of that id, making an undeclared one if the pool has never heard of it.

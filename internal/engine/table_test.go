@@ -20,6 +20,11 @@ func TestRowTable(t *testing.T) {
 			rows[id] = &sku{id: id}
 			table.add(rows[id])
 		}
+		if n%7 == 0 {
+			another := &sku{id: id}
+			table.replace(rows[id], another)
+			rows[id] = another
+		}
 		if n%2500 == 0 {
 			stays := func(s *sku) bool { return len(s.id)%3 > 0 }
 			table.keep(stays)
