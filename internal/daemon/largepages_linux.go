@@ -40,9 +40,11 @@ func space() uint64 {
 	if strconv.IntSize < 64 {
 		return 0
 	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &limit); err != nil || limit.Cur != math.MaxUint64 {
-		return 0
+	for _, resource := range []int{syscall.RLIMIT_AS, syscall.RLIMIT_DATA} { // what is not touched counts in both
+		var limit syscall.Rlimit
+		if err := syscall.Getrlimit(resource, &limit); err != nil || limit.Cur != math.MaxUint64 {
+			return 0
+		}
 	}
 	// 2: the kernel counts address space as memory.
 	if overcommit, err := os.ReadFile("/proc/sys/vm/overcommit_memory"); err != nil || bytes.HasPrefix(overcommit, []byte("2")) {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/shelfwire/shelfwire/internal/daemon"
@@ -50,6 +51,16 @@ func TestLargePages(t *testing.T) {
 	}
 }
 
+// used returns how many bytes of address space the process has.
+func used(t *testing.T) int {
+	t.Helper()
+	said, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number(t, strings.Fields(string(said))[0]) * os.Getpagesize()
+}
+
 // resident returns what the process has in memory, in kB by kind.
 func resident(t *testing.T) map[string]int {
 	t.Helper()
@@ -73,4 +84,29 @@ func number(t *testing.T, s string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// A process that may not have the address space is not ended by asking for it.
+func TestLargePagesWithinLimits(t *testing.T) {
+	const inside = "SHELFWIRE_TEST_WITHIN"
+	if resource := os.Getenv(inside); resource != "" {
+		n := number(t, resource)
+		var limit syscall.Rlimit
+		if err := syscall.Getrlimit(n, &limit); err != nil {
+			t.Fatal(err)
+		}
+		limit.Cur = uint64(used(t)) + 1<<30
+		if err := syscall.Setrlimit(n, &limit); err != nil {
+			t.Fatal(err)
+		}
+		daemon.LargePages()
+		return
+	}
+	for _, resource := range []int{syscall.RLIMIT_AS, syscall.RLIMIT_DATA} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLargePagesWithinLimits$")
+		cmd.Env = append(os.Environ(), inside+"="+strconv.Itoa(resource))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("resource %d: %v\n%s", resource, err, out)
+		}
+	}
 }
