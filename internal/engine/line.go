@@ -20,7 +20,7 @@ type line struct {
 	allocations    []allocated    // in the order they were decided
 }
 
-// What is special about some lines: few have any of it, and lines are many.
+// A special is what few order lines have any of: there are many lines.
 type special struct {
 	kit      []part   // what it is made of, where it is a kit: shared, nobody changes it
 	item     string   // the channel's own id of it, where that is all the channel says

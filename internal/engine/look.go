@@ -20,7 +20,7 @@ func (s *State) Look(entries []record.JournalEntry) int {
 	return n
 }
 
-// Glance is [State.Look] for whoever only asks what is missing: what no more than Apply needs would be gone again when it is applied.
+// Glance is [State.Look] for whoever only asks what is missing: what only Apply looks at would have left the caches again by then.
 func (s *State) Glance(entries []record.JournalEntry) int {
 	n := s.find(entries)
 	s.looked += glanceAt(s.rows)
