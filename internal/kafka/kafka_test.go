@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/shelfwire/shelfwire/internal/kafka"
 	"github.com/shelfwire/shelfwire/internal/stream"
@@ -219,6 +221,34 @@ func TestNothingIsSentWhenOneMessageIsTooLarge(t *testing.T) {
 	}
 	if b, err := c.Bounds(t.Context(), stream.Partition{Topic: stream.Journal, ID: 0}); err != nil || b.End != 0 {
 		t.Errorf("Bounds() = %v, %v, want nothing written", b, err)
+	}
+}
+
+func TestACallIsOneRequestToABroker(t *testing.T) {
+	c, broker := start(t)
+	p, err := c.NewProducer(kafka.ProducerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var messages []stream.Message
+	for i := range 60_000 {
+		messages = append(messages, stream.Message{Topic: stream.Journal, Partition: int32(i % 3), Value: []byte("some value")})
+	}
+	if err := p.Produce(t.Context(), messages); err != nil { // the client has not met the topic before
+		t.Fatal(err)
+	}
+	var requests atomic.Int32
+	broker.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		requests.Add(1)
+		return nil, nil, false
+	})
+	if err := p.Produce(t.Context(), messages); err != nil {
+		t.Fatal(err)
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("60,000 small messages to three partitions took %d requests, want 1", n)
 	}
 }
 

@@ -27,6 +27,9 @@ type ProducerConfig struct {
 // keptRecords is how large a call may be for its scratch to be kept.
 const keptRecords = 32_768
 
+// buffered is how many records a client takes before it has to be flushed.
+const buffered = 200_000
+
 // slowAfter is how long messages wait for their acks before that is said.
 const slowAfter = 10 * time.Second
 
@@ -115,9 +118,9 @@ func (p *Producer) take() (*client, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(compression),
 		kgo.ProducerBatchMaxBytes(2<<20),
-		kgo.ProducerLinger(0),
+		kgo.ManualFlushing(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MaxBufferedRecords(200_000),
+		kgo.MaxBufferedRecords(buffered),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
@@ -228,8 +231,12 @@ func write(ctx context.Context, client *kgo.Client, records []kgo.Record) error 
 		}
 		wg.Done()
 	}
-	for i := range records {
-		client.Produce(ctx, &records[i], acked)
+	// A client that sends as soon as it is given a record makes several requests of a call, the first of them with next to nothing.
+	for part := range slices.Chunk(records, buffered) {
+		for i := range part {
+			client.Produce(ctx, &part[i], acked)
+		}
+		_ = client.Flush(ctx) // what went wrong, acked hears
 	}
 	wg.Wait()
 	if !unlink() {
