@@ -127,6 +127,21 @@ func BenchmarkParseEventJSON(b *testing.B) {
 	}
 }
 
+// BenchmarkDecodeEventJSON is BenchmarkParseEventJSON as ingest does it.
+func BenchmarkDecodeEventJSON(b *testing.B) {
+	var e record.Event
+	d := codec.NewDecoder()
+	line := []byte(contractEvents[0])
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Recycle()
+		if err := d.Event("", line, &e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkParseEventProtobuf(b *testing.B) {
 	e := record.Event{Movement: benchEntry.Event.Movement}
 	bytes := codec.AppendEvent(nil, &e)

@@ -40,24 +40,29 @@ func (e *FieldError) Error() string {
 // ParseEvent reads an event from outside into dst and checks it against the contract. The content type decides the form.
 // dst keeps no part of value. The error is a [*FieldError]; dst then holds what could be read until it was met.
 func ParseEvent(contentType string, value []byte, dst *record.Event) error {
+	c := coder{unknown: refuseUnknown}
+	return c.event(contentType, value, dst)
+}
+
+func (c *coder) event(contentType string, value []byte, dst *record.Event) error {
 	*dst = record.Event{}
-	c := coder{mode: readJSON, unknown: refuseUnknown}
+	c.mode = readJSON
 	switch {
 	case len(value) > MaxEventBytes:
 		c.fail("", tooLarge)
 	case isProtobuf(contentType):
 		c.mode = readProto
 		c.openWire(value)
-		eventFields(&c, dst)
+		eventFields(c, dst)
 		c.endRecord()
 	default:
 		c.openDocument(value)
-		eventFields(&c, dst)
+		eventFields(c, dst)
 		c.closeObject()
 	}
 	if c.err == nil {
 		c.mode = check
-		eventFields(&c, dst)
+		eventFields(c, dst)
 	}
 	return c.result()
 }

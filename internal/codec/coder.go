@@ -52,7 +52,7 @@ type coder struct {
 	out     []byte       // writing: what was written so far
 	wire    protoReader  // reading protobuf
 	doc     jsonReader   // reading JSON
-	shared  *internTable // reading protobuf: strings seen before; nil: none are kept
+	shared  *internTable // reading: strings seen before; nil: none are kept
 	slab    *movementSlab
 }
 

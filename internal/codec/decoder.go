@@ -36,18 +36,30 @@ func (d *Decoder) OfferRecord(b []byte, r *record.OfferRecord) error {
 	return c.decoded("offer record")
 }
 
+// Event reads an event from outside as [ParseEvent] does.
+func (d *Decoder) Event(contentType string, value []byte, dst *record.Event) error {
+	return d.begin(refuseUnknown).event(contentType, value, dst)
+}
+
 // begin makes the coder ready for the next record. Its frames need no clearing: each is set when it is entered.
 func (d *Decoder) begin(unknown unknownPolicy) *coder {
 	c := &d.coder
 	c.mode, c.unknown, c.depth = readProto, unknown, 0
 	c.err, c.future, c.absent = nil, false, ""
 	c.wire = protoReader{}
+	if cap(c.doc.members) > keptMembers {
+		c.doc.members = nil
+	}
+	c.doc.members = c.doc.members[:0]
 	if d.strings == nil {
 		d.strings = new(internTable)
 	}
 	c.shared, c.slab = d.strings, &d.slab
 	return c
 }
+
+// keptMembers is how many members of a JSON document there may have been for their memory to be kept.
+const keptMembers = 256
 
 const (
 	internSlots    = 1 << 14

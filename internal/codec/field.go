@@ -30,7 +30,7 @@ func (c *coder) text(num protowire.Number, name string, p *string, how rule) {
 		}
 	case readJSON:
 		if v := c.member(name); v != nil {
-			*p = c.parseString(name, v)
+			*p = c.parseText(name, v, how)
 		}
 	case check:
 		c.checkText(name, *p, how)

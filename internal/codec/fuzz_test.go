@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -38,6 +39,23 @@ func refused(t *testing.T, err error) {
 	}
 }
 
+// parse is ParseEvent, which must say the same as a decoder that has read another event before.
+func parse(t *testing.T, contentType string, value []byte, e *record.Event) error {
+	t.Helper()
+	err := codec.ParseEvent(contentType, value, e)
+	d := codec.NewDecoder()
+	var other record.Event
+	if err := d.Event("", []byte(contractEvents[0]), &other); err != nil {
+		t.Fatal(err)
+	}
+	d.Recycle()
+	again := d.Event(contentType, value, &other)
+	if fmt.Sprint(again) != fmt.Sprint(err) || !reflect.DeepEqual(&other, e) {
+		t.Fatalf("a decoder reads %+v, %v from %q, want %+v, %v", other, again, value, e, err)
+	}
+	return err
+}
+
 func FuzzParseEventJSON(f *testing.F) {
 	for _, line := range contractEvents {
 		f.Add([]byte(line))
@@ -46,7 +64,7 @@ func FuzzParseEventJSON(f *testing.F) {
 	f.Add([]byte(movement("sku", `"\ud83d\ude00"`)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var e record.Event
-		if err := codec.ParseEvent("", text, &e); err != nil {
+		if err := parse(t, "", text, &e); err != nil {
 			refused(t, err)
 			return
 		}
@@ -67,7 +85,7 @@ func FuzzParseEventProto(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		var e record.Event
-		if err := codec.ParseEvent(codec.ContentTypeProtobuf, wire, &e); err != nil {
+		if err := parse(t, codec.ContentTypeProtobuf, wire, &e); err != nil {
 			refused(t, err)
 			return
 		}

@@ -214,6 +214,14 @@ func printable(name []byte) string {
 	return s
 }
 
+// parseText returns the string v of a field, one that was made before where that may be.
+func (c *coder) parseText(name string, v []byte, how rule) string {
+	if c.shared != nil && how&unique == 0 && v[0] == '"' && !hasEscape(v) {
+		return c.shared.text(c, name, v[1:len(v)-1])
+	}
+	return c.parseString(name, v)
+}
+
 // parseString returns the string v.
 func (c *coder) parseString(name string, v []byte) string {
 	if v[0] != '"' {

@@ -236,7 +236,7 @@ func (q *request) row(index int, value []byte, broken *codec.FieldError) {
 		reject = &record.Rejection{Class: "malformed", Field: broken.Field, Reason: broken.Reason}
 	} else {
 		// A mark is refused by name below, not for the topic it would have gone to.
-		reject = judge(stream.Orders, q.contentType, value, q.now, &event)
+		reject = judge(codec.ParseEvent, stream.Orders, q.contentType, value, q.now, &event)
 	}
 	if reject == nil {
 		reject = q.sender.foreign(&event)

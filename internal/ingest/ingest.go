@@ -96,7 +96,7 @@ func (s *Stage) Work(ctx context.Context, a stream.Assignment) error {
 		return err
 	}
 	defer reader.Close()
-	w := copier{stage: s, partition: p, topicID: id, previous: map[string]int64{}}
+	w := copier{stage: s, partition: p, topicID: id, previous: map[string]int64{}, decoder: codec.NewDecoder()}
 	done := int64(-1) // what has been copied, where that is not committed yet
 	defer func() {
 		if done >= 0 {
@@ -178,6 +178,7 @@ type copier struct {
 	topicID   string
 	// previous is the origin offset of the newest entry sent for each pool since this copier began.
 	previous map[string]int64
+	decoder  *codec.Decoder
 	messages []stream.Message
 	arena    []byte
 }
@@ -207,10 +208,11 @@ func (w *copier) copy(ctx context.Context, records []stream.Record) error {
 // fill makes one message of each record, in order, and returns how many are entries. Those in tooLarge are not.
 func (w *copier) fill(records []stream.Record, tooLarge []int, now stock.Instant) (accepted int) {
 	w.messages, w.arena = w.messages[:0], w.arena[:0]
+	w.decoder.Recycle() // no movement outlives its entry
 	var event record.Event
 	for i := range records {
 		r := &records[i]
-		reject := judge(w.partition.Topic, r.ContentType, r.Value, now, &event)
+		reject := judge(w.decoder.Event, w.partition.Topic, r.ContentType, r.Value, now, &event)
 		if reject == nil && slices.Contains(tooLarge, i) {
 			reject = &record.Rejection{Class: "too_large", Reason: "is too large for the journal", Pool: event.PoolID()}
 		}

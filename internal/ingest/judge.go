@@ -15,10 +15,13 @@ import (
 // maxAhead is how far ahead of ours a sender's clock may be.
 const maxAhead = 5 * time.Minute
 
+// A parser is [codec.ParseEvent], or a decoder's for whoever reads many events.
+type parser func(contentType string, value []byte, dst *record.Event) error
+
 // judge reads an event of the input topic and decides whether it may enter the journal at the moment now. It returns nil with
 // the event in dst, or the rejection with its class, field and reason.
-func judge(topic stream.Topic, contentType string, value []byte, now stock.Instant, dst *record.Event) *record.Rejection {
-	if err := codec.ParseEvent(contentType, value, dst); err != nil {
+func judge(parse parser, topic stream.Topic, contentType string, value []byte, now stock.Instant, dst *record.Event) *record.Rejection {
+	if err := parse(contentType, value, dst); err != nil {
 		reject := &record.Rejection{Class: "malformed", Reason: err.Error(), Pool: dst.PoolID()}
 		if fe, ok := errors.AsType[*codec.FieldError](err); ok {
 			reject.Field, reject.Reason = fe.Field, fe.Reason
