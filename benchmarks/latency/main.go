@@ -1,6 +1,7 @@
-// The latency benchmark measures how long a movement takes from the moment it is due in the topic movements until a consumer
-// has read the availability that counts it, on a real Kafka and a real Redis, at a steady rate. Ingest and allocator are wired
-// as every installation wires them, with its defaults, in this process.
+// The latency benchmark measures how long a movement takes from the moment it is due to be written to the topic movements until a
+// consumer has read the availability that counts it, on a real Kafka and a real Redis, at a steady rate: a small batch every few
+// milliseconds, as producers' clients send them. Ingest and allocator are wired as every installation wires them, with its defaults but
+// for the number of partitions, in this process.
 //
 //	SHELFWIRE_TEST_KAFKA=host:port SHELFWIRE_TEST_REDIS=host:port go run ./benchmarks/latency
 //
@@ -41,6 +42,7 @@ func main() {
 // options is what the command line says.
 type options struct {
 	rate, skus, rounds int
+	burst              time.Duration
 	warmUp, duration   time.Duration
 	streams, results   string
 }
@@ -52,6 +54,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.rate, "rate", 2000, "movements a second")
 	flags.IntVar(&o.skus, "skus", 10_000, "SKUs they are spread over")
 	flags.IntVar(&o.rounds, "rounds", 1, "rounds of each")
+	flags.DurationVar(&o.burst, "burst", 5*time.Millisecond,
+		"how often what is due is written: 5ms is the linger.ms that Kafka's own producers have by default")
 	flags.DurationVar(&o.warmUp, "warm-up", 3*time.Second, "how long movements flow in each round before it is measured")
 	flags.DurationVar(&o.duration, "for", 10*time.Second, "how long is measured in each round")
 	flags.StringVar(&o.streams, "streams", "", "measure Kafka Streams too, as built into this folder (make bin/streams/streams.jar)")
@@ -59,7 +63,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.rate < 1 || o.skus < 1 || o.rounds < 1 || o.warmUp < 0 || o.duration <= 0 || flags.NArg() > 0 {
+	if o.rate < 1 || o.skus < 1 || o.rounds < 1 || o.burst <= 0 || o.warmUp < 0 || o.duration <= 0 || flags.NArg() > 0 {
 		return o, errors.New("every number must be positive, and there are no arguments")
 	}
 	return o, nil
@@ -79,6 +83,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	cfg.TopicPrefix, cfg.Redis.Prefix = place.Prefix, place.Prefix
 	cfg.Kafka.Brokers, cfg.Redis.Addresses = place.Brokers, []string{place.Redis}
 	cfg.Topics.Replication = 1
+	// As the peers' topics, on whose one broker a fetch over many idle partitions would be the greatest cost of all.
+	cfg.Topics.InputPartitions, cfg.Topics.JournalPartitions, cfg.Topics.OutputPartitions = 1, 1, 1
 	cfg.Ingest.Listen = "127.0.0.1:0"
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	inst := &app.Installation{Config: cfg, Log: log}

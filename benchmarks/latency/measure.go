@@ -15,12 +15,8 @@ import (
 	"github.com/shelfwire/shelfwire/internal/record"
 )
 
-const (
-	// burst is how often the generator writes: every millisecond what is due.
-	burst = time.Millisecond
-	// patience is how long the last movements may take.
-	patience = time.Minute
-)
+// patience is how long the last movements may take.
+const patience = time.Minute
 
 // A measurement is one round of one subject. Every movement is a receipt of one unit, so a SKU's count says how many of its
 // movements it has seen: each is found, also one that a later movement of the same SKU has overtaken on its way.
@@ -81,19 +77,24 @@ func measure(ctx context.Context, o options, s *subject) (*measurement, error) {
 	return m, errors.Join(err, <-written)
 }
 
-// write writes total movements at the rate. Each is measured from when it was due, so that a generator that falls behind does not
-// flatter the result.
+// write writes total movements at the rate, in bursts. Each is measured from when its burst was due, so that a generator that falls
+// behind does not flatter the result.
 func (m *measurement) write(ctx context.Context, client *kgo.Client, total int) error {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	tick := time.NewTicker(burst)
-	defer tick.Stop()
 	failed := make(chan error, 1)
-	for n := 0; n < total; {
-		for ; n < total; n++ {
-			due := m.first.Add(time.Duration(float64(n) / float64(m.o.rate) * float64(time.Second)))
-			if due.After(time.Now()) {
-				break
-			}
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for n, due := 0, m.first; n < total; due = due.Add(m.o.burst) {
+		wait.Reset(time.Until(due))
+		select {
+		case <-wait.C:
+		case err := <-failed:
+			return fmt.Errorf("write movements: %w", err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		upTo := min(total, int(float64(m.o.rate)*(due.Add(m.o.burst).Sub(m.first)).Seconds()))
+		for ; n < upTo; n++ {
 			sku := fmt.Sprintf("SKU-%06d", rnd.IntN(m.o.skus))
 			m.mu.Lock()
 			m.due[sku] = append(m.due[sku], due)
@@ -107,13 +108,6 @@ func (m *measurement) write(ctx context.Context, client *kgo.Client, total int) 
 					}
 				}
 			})
-		}
-		select {
-		case <-tick.C:
-		case err := <-failed:
-			return fmt.Errorf("write movements: %w", err)
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
 	}
 	return client.Flush(ctx)

@@ -13,17 +13,18 @@ func table(o options, machine string, subjects []*subject) []byte {
 	b := fmt.Appendf(nil, `# Latency at a steady rate
 
 %s.
-%d movements a second over %d SKUs for %v after %v, medians of %d interleaved rounds. From the moment a movement is due
-until a consumer has read the availability that counts it. Seconds are this machine's; compare ratios only.
+%d movements a second over %d SKUs for %v after %v, written every %v, medians of %d interleaved rounds. From the moment at which a
+movement is due to be written until a consumer has read the availability that counts it. Seconds are this machine's; compare ratios
+only.
 
 | what | p50 | p99 | p99 to the first |
 |---|---|---|---|
-`, machine, o.rate, o.skus, o.duration, o.warmUp, o.rounds)
+`, machine, o.rate, o.skus, o.duration, o.warmUp, o.burst, o.rounds)
 	for _, s := range subjects {
 		b = fmt.Appendf(b, "| %s | %v | %v | %.3g |\n", s.path, median(s.p50), median(s.p99), float64(median(s.p99))/float64(median(subjects[0].p99)))
 	}
 	return fmt.Appendf(b, `
-Shelfwire is ingest and allocator with their defaults, in one process, given JSON: two hops. The bare clients, each of which writes what it
+Shelfwire is ingest and allocator with their defaults, in one process, given JSON: two hops. All topics have one partition. The bare clients, each of which writes what it
 reads as soon as it has it, make two hops too: what Kafka and this machine leave. Kafka Streams: exactly_once_v2, a commit
 every %v, given protobuf keyed by SKU: one hop.
 `, peers.StreamsCommit)
