@@ -27,8 +27,8 @@ type ProducerConfig struct {
 // keptRecords is how large a call may be for its scratch to be kept.
 const keptRecords = 32_768
 
-// buffered is how many records a client takes before it has to be flushed.
-const buffered = 200_000
+// together is how many records of a call leave in one request to a broker, if they are small enough for one.
+const together = 1000
 
 // slowAfter is how long messages wait for their acks before that is said.
 const slowAfter = 10 * time.Second
@@ -120,7 +120,7 @@ func (p *Producer) take() (*client, error) {
 		kgo.ProducerBatchMaxBytes(2<<20),
 		kgo.ManualFlushing(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MaxBufferedRecords(buffered),
+		kgo.MaxBufferedRecords(200_000),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
@@ -231,14 +231,19 @@ func write(ctx context.Context, client *kgo.Client, records []kgo.Record) error 
 		}
 		wg.Done()
 	}
-	// A client that sends as soon as it is given a record makes several requests of a call, the first of them with next to nothing.
-	for part := range slices.Chunk(records, buffered) {
-		for i := range part {
-			client.Produce(ctx, &part[i], acked)
+	// A client that sends as soon as it is given a record makes several requests of a small call, the first of them with next to
+	// nothing. Of a large one the first records are better on their way while the last are still being packed.
+	flush := func() { _ = client.Flush(ctx) } // what goes wrong, acked hears
+	var early sync.WaitGroup
+	for i := range records {
+		if i == together {
+			early.Go(flush)
 		}
-		_ = client.Flush(ctx) // what went wrong, acked hears
+		client.Produce(ctx, &records[i], acked)
 	}
+	flush()
 	wg.Wait()
+	early.Wait()
 	if !unlink() {
 		<-closed
 	}
