@@ -62,8 +62,8 @@ type Take struct {
 	Quantity     stock.Quantity
 }
 
-// A Decision says which outlet serves what, and why. Per line, the takes and what waits add up to the need. The caller owns
-// Candidates; Takes and Waiting are the decider's and hold until it decides again.
+// A Decision says which outlet serves what, and why. Per line, the takes and what waits add up to the need. Candidates stays as it is
+// and may be shared: nobody changes it. Takes and Waiting are the decider's and hold until it decides again.
 type Decision struct {
 	Takes   []Take           // sorted by line, then by outlet
 	Waiting []stock.Quantity // by line
@@ -90,7 +90,8 @@ type Decider struct {
 	cover   cover
 
 	lacks []record.Lack
-	ends  []int // of each candidate's part of lacks
+	ends  []int              // of each candidate's part of lacks
+	first []record.Candidate // of a decision that named one, which lacked nothing
 
 	takes []Take // those of the decision
 	waits []stock.Quantity
@@ -101,29 +102,59 @@ type Decider struct {
 // lines, then most units, then priority); and gives the first line where two differ more from the better outlet. Rules.Prefer
 // and SingleOutlet leave out the criteria between.
 func (d *Decider) Decide(r *Request) Decision {
-	needed := false
-	for i := range r.Lines {
-		needed = needed || r.Lines[i].Need > 0
-	}
-	if !needed {
+	if !r.needs() {
 		d.waits = zeroed(d.waits, len(r.Lines))
 		return Decision{Waiting: d.waits, Rule: RuleNone, Exact: true}
 	}
-	alone := d.candidates(r)
-	d.begin(r)
-	if alone >= 0 {
-		for i := range r.Lines {
-			d.give(i, alone, r.Lines[i].Need)
-		}
-		return d.decision(r, RuleOneOutlet)
+	if alone := d.candidates(r); alone >= 0 {
+		return d.alone(r, alone)
 	}
+	d.begin(r)
 	d.solve(r)
-	return d.decision(r, "")
+	return d.decision(r)
+}
+
+// DecideFirst decides a request of which it knows only the best outlet: its others may be left out. ok is false where what they have
+// matters, too; else the decision is the one of Decide.
+func (d *Decider) DecideFirst(r *Request) (_ Decision, ok bool) {
+	if !r.Rules.oneSettles() || !r.needs() {
+		return Decision{}, false
+	}
+	d.lacks, d.ends = d.lacks[:0], d.ends[:0]
+	if d.lacking(r, 0); len(d.lacks) > 0 {
+		return Decision{}, false
+	}
+	d.ends = append(d.ends, 0)
+	return d.alone(r, 0), true
+}
+
+// needs reports whether any line does.
+func (r *Request) needs() bool {
+	for i := range r.Lines {
+		if r.Lines[i].Need > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// oneSettles reports whether the first outlet that lacks nothing serves everything, whatever the others have.
+func (r Rules) oneSettles() bool { return r.SingleOutlet && r.Prefer != record.PriorityFirst }
+
+// alone says that one outlet serves everything.
+func (d *Decider) alone(r *Request, outlet int) Decision {
+	d.takes, d.waits = d.takes[:0], zeroed(d.waits, len(r.Lines))
+	for i := range r.Lines {
+		if need := r.Lines[i].Need; need > 0 {
+			d.takes = append(d.takes, Take{Line: i, Outlet: outlet, Quantity: need})
+		}
+	}
+	return Decision{Takes: d.takes, Waiting: d.waits, Exact: true, Rule: RuleOneOutlet, Candidates: d.explain(r)}
 }
 
 // candidates notes what each outlet lacks, and returns the first that lacks nothing where that settles the matter, else −1.
 func (d *Decider) candidates(r *Request) int {
-	settles := r.Rules.SingleOutlet && r.Rules.Prefer != record.PriorityFirst
+	settles := r.Rules.oneSettles()
 	d.lacks, d.ends = d.lacks[:0], d.ends[:0]
 	for j := range r.Outlets {
 		before := len(d.lacks)
@@ -153,8 +184,8 @@ func (d *Decider) lacking(r *Request, j int) {
 	}
 }
 
-// decision says what was found; an empty rule is worked out from it.
-func (d *Decider) decision(r *Request, rule string) Decision {
+// decision says what was found.
+func (d *Decider) decision(r *Request) Decision {
 	d.takes, d.waits = d.takes[:0], zeroed(d.waits, len(r.Lines))
 	waits := false
 	for i := range r.Lines {
@@ -173,12 +204,9 @@ func (d *Decider) decision(r *Request, rule string) Decision {
 		}
 		d.takes = d.takes[:0]
 	}
-	if rule == "" {
-		rule = ruleOf(d.takes, waits, r.Rules)
+	return Decision{
+		Takes: d.takes, Waiting: d.waits, Exact: d.exact, Steps: d.steps, Rule: ruleOf(d.takes, waits, r.Rules), Candidates: d.explain(r),
 	}
-	out := Decision{Takes: d.takes, Waiting: d.waits, Exact: d.exact, Steps: d.steps, Rule: rule}
-	d.explain(r, &out)
-	return out
 }
 
 // ruleOf names the rule behind the takes.
@@ -202,21 +230,29 @@ func ruleOf(takes []Take, waits bool, rules Rules) string {
 	return RuleWholeLines
 }
 
-// explain copies what each candidate lacked, all lacks in one piece of memory.
-func (d *Decider) explain(r *Request, out *Decision) {
-	out.Candidates = make([]record.Candidate, len(d.ends))
+// explain copies what each candidate lacked, all lacks in one piece of memory. Where the first lacked nothing, which is what there is
+// to say of most orders, it says it in the memory of the last one of which it was so.
+func (d *Decider) explain(r *Request) []record.Candidate {
+	if len(d.ends) == 1 && len(d.lacks) == 0 {
+		if len(d.first) == 0 || d.first[0].Outlet != r.Outlets[0].ID {
+			d.first = []record.Candidate{{Outlet: r.Outlets[0].ID}}
+		}
+		return d.first
+	}
+	candidates := make([]record.Candidate, len(d.ends))
 	var lacks []record.Lack
 	if len(d.lacks) > 0 {
 		lacks = append(make([]record.Lack, 0, len(d.lacks)), d.lacks...)
 	}
 	from := 0
 	for j, end := range d.ends {
-		out.Candidates[j].Outlet = r.Outlets[j].ID
+		candidates[j].Outlet = r.Outlets[j].ID
 		if from < end {
-			out.Candidates[j].Lacks = lacks[from:end:end]
+			candidates[j].Lacks = lacks[from:end:end]
 		}
 		from = end
 	}
+	return candidates
 }
 
 // allows reports whether the outlet may serve the line.

@@ -38,9 +38,8 @@ func (d *Decider) begin(r *Request) {
 	d.take = zeroed(d.take, d.n*d.m)
 }
 
-func (d *Decider) give(i, j int, q stock.Quantity) { d.take[i*d.m+j] = q }
-func (d *Decider) taken(i, j int) stock.Quantity   { return d.take[i*d.m+j] }
-func (d *Decider) freeAt(j int) []stock.Quantity   { return d.left[j*d.skus : (j+1)*d.skus] }
+func (d *Decider) taken(i, j int) stock.Quantity { return d.take[i*d.m+j] }
+func (d *Decider) freeAt(j int) []stock.Quantity { return d.left[j*d.skus : (j+1)*d.skus] }
 func (d *Decider) move(i, j int, q stock.Quantity) {
 	d.take[i*d.m+j] += q
 	d.req.Lines[i].use(d.freeAt(j), q)

@@ -29,10 +29,10 @@ func (a *applying) allocate(o *order) bool {
 // was said of it when it began to, unless it is to be said anew: its record changes with its units only.
 func (a *applying) decide(o *order, anew bool) bool {
 	q := &a.pool.question
-	if !q.ask(a.pool, o) {
+	d, asked := q.decide(a.pool, o)
+	if !asked {
 		return false
 	}
-	d := q.decider.Decide(&q.request)
 	if len(d.Takes) > 0 || anew {
 		o.decision = record.Decision{Rule: d.Rule, Exact: d.Exact, Candidates: d.Candidates}
 	}

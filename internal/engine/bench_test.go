@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -15,7 +16,8 @@ import (
 const (
 	benchSKUs    = 100_000
 	benchOutlets = 20
-	benchBatch   = 1000 // movements of one run of Changes
+	benchBatch   = 1000    // movements of one run of Changes
+	benchOrders  = 100_000 // orders in memory at most: an allocator lets go of rows, too
 )
 
 // BenchmarkMovements folds movements over 100,000 SKUs in 20 outlets, all of them in memory, in runs of 1,000 as the allocator does,
@@ -119,6 +121,11 @@ func BenchmarkOrders(b *testing.B) {
 				collected := time.Now()
 				bare(run)
 				folding, collecting, updating = folding+folded.Sub(start), collecting+collected.Sub(folded), updating+time.Since(collected)
+				if n%benchOrders == 0 {
+					b.StopTimer()
+					folding += f.forgetOrders()
+					b.StartTimer()
+				}
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(folding)/float64(updating), "x-bare-map")
@@ -272,6 +279,16 @@ func (f *benchFold) collect() {
 	f.state.EachOffer(&f.changes, func(o *record.OfferRecord) { f.collected++ })
 	f.state.EachRow(&f.changes, func(w engine.RowWrite) { f.collected += len(w.Value) })
 	f.changes.Reset()
+}
+
+// forgetOrders evicts the orders, but no SKU, and returns how long it takes.
+func (f *benchFold) forgetOrders() time.Duration {
+	for i := range benchSKUs {
+		f.keys = f.state.Missing(f.keys[:0], &record.JournalEntry{Event: record.Event{Movement: &record.Movement{Pool: "p", SKU: benchSKU(i)}}})
+	}
+	start := time.Now()
+	f.state.Evict(math.MaxInt)
+	return time.Since(start)
 }
 
 // bareMap returns what adds movements to numbers in a map that holds all shelves, and takes order lines from them: the floor.

@@ -91,9 +91,14 @@ type offerChange struct {
 	outlets outletSet // of which levels those are
 }
 
+// An orderChange is an order whose row changed, and what its record says beyond what the row holds.
 type orderChange struct {
-	pool  *pool
-	order *order
+	pool      *pool
+	order     *order
+	due       bool // the record changed as well
+	changedAt stock.Instant
+	updatedAt stock.Instant // the order's then: a later snapshot that changed nothing must not show
+	times     record.Times
 }
 
 type dueChange struct {
@@ -134,7 +139,7 @@ type poolChange struct {
 // Reset empties c and keeps its memory and RowsOnly: the run is over.
 func (c *Changes) Reset() {
 	for _, x := range c.orders {
-		x.order.changed, x.order.due = false, false
+		x.order.slot = 0
 	}
 	for _, x := range c.items {
 		x.pool.items[x.id].changed = false
@@ -247,11 +252,19 @@ func (c *Changes) due(p *pool, id string) {
 	}
 }
 
-func (c *Changes) order(p *pool, o *order) {
-	if !o.changed {
-		o.changed = true
-		c.orders = append(c.orders, orderChange{p, o})
+// order notes that the order's row changed. The pointer holds until the next call.
+func (c *Changes) order(p *pool, o *order) *orderChange {
+	if o.slot == 0 {
+		c.orders = append(c.orders, orderChange{pool: p, order: o})
+		o.slot = int32(len(c.orders))
 	}
+	return &c.orders[o.slot-1]
+}
+
+// stamp notes that the order's record changed, as its row is now and at the pool's present time.
+func (c *Changes) stamp(p *pool, o *order, times record.Times) {
+	x := c.order(p, o)
+	x.due, x.changedAt, x.updatedAt, x.times = true, p.clock, o.updatedAt, times
 }
 
 // offer returns the run's record of an offer, to be filled: the one it has had since the run began, if any. nil: none is wanted.
@@ -314,14 +327,16 @@ func (s *State) EachAvailability(c *Changes, f func(a *record.Availability)) {
 // EachAllocation calls f with every order that changed, in the order of their first change. a is valid during the call.
 func (s *State) EachAllocation(c *Changes, f func(a *record.Allocation)) {
 	var a record.Allocation
-	for _, x := range c.orders {
-		if !x.order.due {
+	for i := range c.orders {
+		x := &c.orders[i]
+		if !x.due {
 			continue // only its row changed: it was read again, or a despatch came before it
 		}
-		if newer := x.pool.orderAt(x.order.key); x.order.gone && newer != nil && newer.due {
+		if newer := x.pool.orderAt(x.order.key); x.order.gone && newer != nil && newer.slot > 0 && c.orders[newer.slot-1].due {
 			continue // forgotten and heard of again in one run: the newest counts
 		}
 		x.order.allocation(x.pool.id, &a)
+		a.ChangedAt, a.UpdatedAt, a.Times = x.changedAt, x.updatedAt, x.times
 		f(&a)
 	}
 }

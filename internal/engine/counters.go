@@ -26,32 +26,32 @@ func (a *applying) ledger(o *order, l *line) {
 	switch {
 	case o.status == record.Cancelled:
 		if l.sold < l.ordered { // first seen cancelled: it was sold and given back in between
-			a.addCounters(o, l, l.ordered-l.sold, 0)
+			a.addCounters(l, l.ordered-l.sold, 0)
 		}
 		net = l.sold - l.released
 		if kept := min(net, l.despatched()); kept < net {
-			a.addCounters(o, l, 0, net-kept)
+			a.addCounters(l, 0, net-kept)
 		}
 	case a.lowers(o.channel, o.status):
 		if l.ordered > net {
-			a.addCounters(o, l, l.ordered-net, 0)
+			a.addCounters(l, l.ordered-net, 0)
 		} else if l.ordered < net {
-			a.addCounters(o, l, 0, net-l.ordered)
+			a.addCounters(l, 0, net-l.ordered)
 		}
 	}
 }
 
-func (a *applying) releaseCounters(o *order, l *line) {
+func (a *applying) releaseCounters(l *line) {
 	if net := l.sold - l.released; net > 0 {
-		a.addCounters(o, l, 0, net)
+		a.addCounters(l, 0, net)
 	}
 }
 
-func (a *applying) addCounters(o *order, l *line, sold, released stock.Quantity) {
+func (a *applying) addCounters(l *line, sold, released stock.Quantity) {
 	l.sold += sold
 	l.released += released
 	s := a.pool.sku(l.sku)
-	of := s.offer(a.pool.spotOf(s, o.channel, l.location))
+	of := s.offer(l.at)
 	of.sold += sold
 	of.released += released
 	of.counters = true

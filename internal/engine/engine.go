@@ -77,8 +77,9 @@ type State struct {
 	pools  map[string]*pool
 	runs   uint64    // how many have begun
 	look   []looking // scratch of Look
+	orders []looking // likewise
 	rows   []*sku    // likewise
-	looked int32     // what lookAt has returned
+	looked int32     // what the looks have returned
 }
 
 // NewState returns an empty state, which holds no pool.

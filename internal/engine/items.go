@@ -149,9 +149,9 @@ func (a *applying) identify(o *order) {
 		a.ledger(o, l)
 		if a.target(o, l); l.waiting > 0 {
 			l.since = since
+			a.queue(o, l)
 		}
 	}
-	a.queueNew(o)
 	a.decideOrder(o)
 }
 

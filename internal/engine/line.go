@@ -6,7 +6,7 @@ import "github.com/shelfwire/shelfwire/internal/stock"
 // despatched is kept apart, since each tells of the same parcels under its own name: the largest of them counts.
 type line struct {
 	id, sku        string   // sku is "" while nobody knows what the item is
-	location       string   // the channel's, at which its counters stand
+	at             *spot    // where its counters stand
 	special        *special // nil where there is nothing special about it
 	ordered        stock.Quantity
 	byChannel      stock.Quantity // despatched, as the channel's snapshots say in total
@@ -14,7 +14,6 @@ type line struct {
 	byWarehouse    stock.Quantity // despatched, summed over the warehouse's own reports
 	fulfilled      stock.Quantity // despatched and taken off the shelf
 	waiting        stock.Quantity
-	unqueued       bool           // some of it is not in the queues yet; only while an entry is applied
 	since          stock.Version  // of the entry since which it waits
 	sold, released stock.Quantity // this line's part of its listing's counters
 	allocations    []allocated    // in the order they were decided

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/shelfwire/shelfwire/internal/record"
+import (
+	"github.com/shelfwire/shelfwire/internal/record"
+	"github.com/shelfwire/shelfwire/internal/stream"
+)
 
 // lookMost is how many entries Look takes at a time: what they need stays in the processor's caches until they are applied.
 const lookMost = 64
@@ -27,10 +30,10 @@ func (s *State) Glance(entries []record.JournalEntry) int {
 	return n
 }
 
-// find puts the rows that Look takes at a time into s.rows, and returns of how many entries they are.
+// find puts the SKUs that Look takes at a time into s.rows, looks at the orders, and returns of how many entries they are.
 func (s *State) find(entries []record.JournalEntry) int {
 	entries = entries[:min(len(entries), lookMost)]
-	s.look = s.look[:0]
+	s.look, s.orders = s.look[:0], s.orders[:0]
 	for i := range entries {
 		switch e := &entries[i].Event; {
 		case e.Movement != nil:
@@ -39,6 +42,8 @@ func (s *State) find(entries []record.JournalEntry) int {
 			}
 		case e.Order != nil:
 			if p, ok := s.pools[e.Order.Pool]; ok {
+				p.key = stream.AppendKey(p.key[:0], e.Order.Channel, e.Order.OrderID)
+				s.orders = append(s.orders, looking{p, hashID(p.key)})
 				for k := range e.Order.Lines {
 					s.look = append(s.look, looking{p, hashID(e.Order.Lines[k].SKU)})
 				}
@@ -50,6 +55,12 @@ func (s *State) find(entries []record.JournalEntry) int {
 	for i := range s.look {
 		x := &s.look[i]
 		s.rows = append(s.rows, x.pool.skus.first(x.hash))
+	}
+	for i := range s.orders {
+		x := &s.orders[i]
+		if o := x.pool.orders.first(x.hash); o != nil {
+			s.looked += int32(len(o.lines))
+		}
 	}
 	return len(entries)
 }

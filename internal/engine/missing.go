@@ -177,9 +177,8 @@ func (m *missing) order(key string) (o *order, held bool) {
 // orderOf is order by the order's ids.
 func (m *missing) orderOf(channel, id string) (o *order, held bool) {
 	if o, held = m.pool.order(channel, id); !held {
-		return m.order(OrderID(channel, id))
-	}
-	if o != nil {
+		m.keys = append(m.keys, RowKey{TableOrders, m.pool.id, string(m.pool.key)})
+	} else if o != nil {
 		o.used = true
 	}
 	return o, held

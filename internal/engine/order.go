@@ -12,29 +12,26 @@ import (
 
 // An order is the row of one channel's order. version 0: only an early despatch has named it so far.
 type order struct {
-	key          string // OrderID(channel, id)
-	channel, id  string
-	version      stock.Version // of its last change
-	status       record.OrderStatus
-	updatedAt    stock.Instant
-	readAt       stock.Instant
-	placedAt     stock.Instant
-	expiresAt    stock.Instant // of a hold; 0: never
-	last         stock.Instant // journal time at which something was heard of it
-	fulfilledBy  record.Fulfiller
-	lines        []line // by id
-	decision     record.Decision
-	fulfilments  []fulfilment // in the order they came
-	early        bool         // the fulfilments wait for the order's first snapshot
-	counted      bool         // it has been in a status that counts at its channel
-	undecided    bool         // the decision is about something else than what waits now; only while an entry is applied
-	changed, due bool         // by the run: the row; the record as well
-	gone         bool         // forgotten: its row goes
-	absent       bool         // nothing but the knowledge that there is no such order
-	used         bool         // since the last Evict
-	changedAt    stock.Instant
-	follows      stock.Instant // updatedAt at version: a later snapshot that changed nothing must not show in the record
-	times        record.Times
+	key         string // OrderID(channel, id)
+	channel, id string
+	version     stock.Version // of its last change
+	updatedAt   stock.Instant
+	readAt      stock.Instant
+	placedAt    stock.Instant
+	expiresAt   stock.Instant // of a hold; 0: never
+	last        stock.Instant // journal time at which something was heard of it
+	lines       []line        // by id
+	decision    record.Decision
+	fulfilments []fulfilment // in the order they came
+	status      record.OrderStatus
+	fulfilledBy record.Fulfiller
+	early       bool  // the fulfilments wait for the order's first snapshot
+	counted     bool  // it has been in a status that counts at its channel
+	undecided   bool  // the decision is about something else than what waits now; only while an entry is applied
+	gone        bool  // forgotten: its row goes
+	absent      bool  // nothing but the knowledge that there is no such order
+	used        bool  // since the last Evict
+	slot        int32 // 1 + the index of its change in the Changes of the run; 0: the run has not changed it
 }
 
 // A fulfilment is a despatch that was reported, kept by id so that a second report of it changes nothing.
@@ -109,6 +106,7 @@ func (a *applying) order(in *record.Order) {
 	a.queueNew(o)
 	if first || o.fingerprint() != before {
 		a.stamp(o)
+		return
 	}
 	o.last = p.clock
 	a.scheduleOrder(o)
@@ -182,11 +180,9 @@ func (o *order) expired(now stock.Instant) bool {
 
 // stamp marks the order's outputs as changed by this entry.
 func (a *applying) stamp(o *order) {
-	o.version, o.changedAt, o.times, o.follows = a.version, a.pool.clock, a.times(), o.updatedAt
-	o.due = true
-	o.last = a.pool.clock
+	o.version, o.last = a.version, a.pool.clock
 	a.queueAgain(o)
-	a.changes.order(a.pool, o)
+	a.changes.stamp(a.pool, o, a.times())
 	a.scheduleOrder(o)
 }
 
@@ -223,9 +219,13 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 	if o.lines == nil { // few lines join an order later
 		o.lines = make([]line, 0, len(in.Lines))
 	}
+	var at *spot // of the line before: mostly of all
 	for k := range in.Lines {
 		l := &in.Lines[k]
-		stored, location := o.line(l.LineID), a.locationOf(o.channel, l.Location)
+		if location := a.locationOf(o.channel, l.Location); at == nil || at.location != location {
+			at = a.pool.spot(o.channel, location)
+		}
+		stored := o.line(l.LineID)
 		sku, item := a.pool.skuOf(o, o.channel, l), ""
 		if l.SKU == "" {
 			item = l.Item
@@ -234,24 +234,24 @@ func (a *applying) mergeLines(o *order, in *record.Order) {
 		if stored != nil && (stored.sku != sku || sku == "" && stored.item() != item) {
 			if stored.sku != "" {
 				a.release(o, stored, stored.promised()+stored.waiting)
-				a.releaseCounters(o, stored)
+				a.releaseCounters(stored)
 			}
-			*stored = line{id: l.LineID, sku: sku, location: location}
+			*stored = line{id: l.LineID, sku: sku, at: at}
 			stored.setKit(a.pool.kitOf(sku))
 		}
 		if stored == nil {
 			stored = o.addLine(l.LineID)
-			stored.sku, stored.location = sku, location
+			stored.sku, stored.at = sku, at
 			stored.setKit(a.pool.kitOf(sku))
 		}
 		if stored.setItem(item); sku == "" && !held {
 			a.hold(o, stored)
 		}
-		if stored.location != location { // its counters go along: each location's level is a level of its own
+		if stored.at != at { // its counters go along: each location's level is a level of its own
 			net := stored.sold - stored.released
-			a.releaseCounters(o, stored)
-			if stored.location = location; net > 0 {
-				a.addCounters(o, stored, net, 0)
+			a.releaseCounters(stored)
+			if stored.at = at; net > 0 {
+				a.addCounters(stored, net, 0)
 			}
 		}
 		if stored.outlet() != l.Outlet {
@@ -279,11 +279,11 @@ func (o *order) addLine(id string) *line {
 	return &o.lines[i]
 }
 
-// allocation fills r with what the order's record says, in the memory that r has.
+// allocation fills r with what the order's record says but for when it changed, in the memory that r has.
 func (o *order) allocation(pool string, r *record.Allocation) {
 	*r = record.Allocation{
-		Pool: pool, Channel: o.channel, OrderID: o.id, State: o.state(), Version: o.version, ChangedAt: o.changedAt,
-		UpdatedAt: o.follows, FulfilledBy: o.fulfilledBy, Decision: o.decision, Times: o.times, Lines: r.Lines[:0],
+		Pool: pool, Channel: o.channel, OrderID: o.id, State: o.state(), Version: o.version, FulfilledBy: o.fulfilledBy, Decision: o.decision,
+		Lines: r.Lines[:0],
 	}
 	for i := range o.lines {
 		l := &o.lines[i]

@@ -119,7 +119,7 @@ func (p *pool) loadOrder(key RowKey, value []byte) error {
 	}
 	for range u.count() {
 		var l line
-		l.read(&u)
+		l.read(&u, p, o.channel)
 		for _, al := range l.allocations {
 			u.bad = u.bad || al.open() != 0 && p.outlets[al.outlet] == nil
 		}
@@ -163,11 +163,11 @@ func (l *line) pack(p *packer) {
 	}
 	p.flags(
 		l.sku != "", l.ordered != 0, l.fulfilled != 0, l.sold != 0, l.byWarehouse != 0, len(l.allocations) > 0, l.byChannel != 0,
-		since != 0, l.waiting != 0, l.released != 0, l.byReports != 0, l.location != "", l.item() != "", l.outlet() != "",
+		since != 0, l.waiting != 0, l.released != 0, l.byReports != 0, l.at.location != "", l.item() != "", l.outlet() != "",
 		len(l.declined()) > 0, len(l.kit()) > 0,
 	)
 	p.text(l.id)
-	for _, s := range [...]string{l.sku, l.location, l.item(), l.outlet()} {
+	for _, s := range [...]string{l.sku, l.at.location, l.item(), l.outlet()} {
 		if s != "" {
 			p.text(s)
 		}
@@ -196,7 +196,7 @@ func (l *line) pack(p *packer) {
 	}
 }
 
-func (l *line) read(u *unpacker) {
+func (l *line) read(u *unpacker, p *pool, channel string) {
 	f := u.flags()
 	var sku, ordered, fulfilled, sold, byWarehouse, allocations, byChannel, since, waits, released, byReports, location, item, outlet, declined, kit bool
 	for _, flag := range [...]*bool{
@@ -212,7 +212,9 @@ func (l *line) read(u *unpacker) {
 		}
 	}
 	text(sku, &l.sku)
-	text(location, &l.location)
+	var at string
+	text(location, &at)
+	l.at = p.spot(channel, at)
 	if item || outlet || declined || kit {
 		l.special = &special{}
 		text(item, &l.special.item)

@@ -21,7 +21,22 @@ type question struct {
 	column []int             // by outlet.index: 1 + its index in outlets, 0 for one that is not asked
 }
 
-// ask puts what waits of the order into the request, and reports whether anything does.
+// decide decides what waits of the order; asked is false if nothing does. The decision holds until the next one.
+func (q *question) decide(p *pool, o *order) (d allocation.Decision, asked bool) {
+	if !q.ask(p, o) {
+		return d, false
+	}
+	if len(q.outlets) > 1 { // mostly the best of them has everything, and nobody need look at what all the others have
+		q.best()
+		if d, settled := q.decider.DecideFirst(&q.request); settled {
+			return d, true
+		}
+	}
+	q.stock(len(p.outlets))
+	return q.decider.Decide(&q.request), true
+}
+
+// ask puts the lines of the order that wait into the request, and reports whether any does.
 func (q *question) ask(p *pool, o *order) bool {
 	q.lines, q.able, q.skus, q.parts = q.lines[:0], q.able[:0], q.skus[:0], q.parts[:0]
 	q.request.Lines, q.request.Rules = q.request.Lines[:0], allocation.RulesOf(&p.settings)
@@ -42,7 +57,6 @@ func (q *question) ask(p *pool, o *order) bool {
 		return false
 	}
 	q.candidates()
-	q.stock(len(p.outlets))
 	return true
 }
 
@@ -97,16 +111,35 @@ func (q *question) candidates() {
 	}
 }
 
-// stock fills in what the outlets, of so many in the pool, have free of the SKUs.
-func (q *question) stock(outlets int) {
+// lay makes room for what is free of the SKUs at the outlets.
+func (q *question) lay(outlets []*outlet) {
 	n := len(q.skus)
-	q.column = append(q.column[:0], make([]int, outlets)...)
-	q.free = append(q.free[:0], make([]stock.Quantity, len(q.outlets)*n)...)
+	q.free = append(q.free[:0], make([]stock.Quantity, len(outlets)*n)...)
 	q.request.Outlets = q.request.Outlets[:0]
-	for j, o := range q.outlets {
-		q.column[o.index] = 1 + j
+	for j, o := range outlets {
 		q.request.Outlets = append(q.request.Outlets, allocation.Outlet{ID: o.def.Outlet, Free: q.free[j*n : (j+1)*n]})
 	}
+}
+
+// best fills in what the best outlet has free of the SKUs, and leaves the others out.
+func (q *question) best() {
+	q.lay(q.outlets[:1])
+	for i, s := range q.skus {
+		if s != nil {
+			l, _ := s.at(q.outlets[0])
+			q.free[i] = l.free()
+		}
+	}
+}
+
+// stock fills in what the outlets, of so many in the pool, have free of the SKUs.
+func (q *question) stock(outlets int) {
+	q.lay(q.outlets)
+	q.column = append(q.column[:0], make([]int, outlets)...)
+	for j, o := range q.outlets {
+		q.column[o.index] = 1 + j
+	}
+	n := len(q.skus)
 	for i, s := range q.skus {
 		if s == nil {
 			continue

@@ -21,7 +21,8 @@ func (s *State) Availability(pool, sku string, a *record.Availability) bool {
 }
 
 // Allocation sets a to the present state of an order whose TableOrders row has been loaded, and reports whether the order is
-// known: of one that was only despatched so far there is a row but no allocation. a may share slices with the state.
+// known: of one that was only despatched so far there is a row but no allocation. When it changed and by what is not in a: no row
+// keeps it. a may share slices with the state.
 func (s *State) Allocation(pool, channel, id string, a *record.Allocation) bool {
 	return s.AllocationAt(RowKey{TableOrders, pool, OrderID(channel, id)}, a)
 }

@@ -31,20 +31,10 @@ func (o *offerState) empty() bool { return o.version == 0 && o.sold == 0 && o.re
 func (p *pool) spot(channel, location string) *spot {
 	at, ok := p.spots[spot{channel, location}]
 	if !ok {
-		at = &spot{channel, location}
+		at = &spot{p.channelID(channel), location}
 		p.spots[*at] = at
 	}
 	return at
-}
-
-// spotOf is spot, for a SKU that mostly has an offer there.
-func (p *pool) spotOf(s *sku, channel, location string) *spot {
-	for i := range s.offers {
-		if at := s.offers[i].at; at.location == location && at.channel == channel {
-			return at
-		}
-	}
-	return p.spot(p.channelID(channel), location)
 }
 
 func (x *spot) compare(y *spot) int {

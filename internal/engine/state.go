@@ -401,7 +401,7 @@ func byPriority(a, b *outlet) int {
 	return cmp.Or(cmp.Compare(a.def.Priority, b.def.Priority), strings.Compare(a.def.Outlet, b.def.Outlet))
 }
 
-// order returns the order in memory, nil for one that is known not to exist.
+// order returns the order in memory, nil for one that is known not to exist, and leaves its key in p.key.
 func (p *pool) order(channel, id string) (o *order, held bool) {
 	p.key = stream.AppendKey(p.key[:0], channel, id)
 	return known(p.orders.findKey(p.key))

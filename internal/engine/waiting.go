@@ -37,14 +37,13 @@ func (a *applying) target(o *order, l *line) {
 	open := l.promised() + l.waiting
 	switch need := wanted - l.fulfilled - open; {
 	case need > 0:
-		since := l.since
-		if l.waiting == 0 {
-			since = a.version
-		}
-		l.since, l.unqueued = since, true
-		l.waiting += need
-		a.demand(l, need)
 		o.undecided = true
+		a.demand(l, need)
+		if l.waiting > 0 {
+			a.await(o, l, need, l.since)
+			break
+		}
+		l.waiting, l.since = need, a.version
 	case need < 0:
 		a.release(o, l, min(-need, open)) // less is wanted than has left already: nothing but what is open comes back
 	}
@@ -67,11 +66,10 @@ func (a *applying) await(o *order, l *line, units stock.Quantity, since stock.Ve
 	a.queue(o, l)
 }
 
-// queueNew puts into the queues what target lets wait and allocate has found no outlet for, which is mostly nothing.
+// queueNew puts into the queues what waits since this entry, of which allocate has mostly left nothing.
 func (a *applying) queueNew(o *order) {
 	for i := range o.lines {
-		if l := &o.lines[i]; l.unqueued {
-			l.unqueued = false
+		if l := &o.lines[i]; l.waiting > 0 && l.since == a.version {
 			a.queue(o, l)
 		}
 	}
