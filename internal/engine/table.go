@@ -113,13 +113,14 @@ func (t *rowTable[T, R]) replace(old, row *T) {
 	t.slots[i].row = row
 }
 
-// keep lets go of the rows that do not stay.
+// keep lets go of the rows that do not stay. Its size stays: whoever lets go of rows does so because others come.
 func (t *rowTable[T, R]) keep(stays func(*T) bool) {
 	old := t.slots
-	*t = rowTable[T, R]{}
+	*t = rowTable[T, R]{slots: make([]rowSlot[T], len(old))}
 	for _, o := range old {
 		if o.row != nil && stays(o.row) {
-			t.add(o.row)
+			t.rows++
+			t.put(o)
 		}
 	}
 }
