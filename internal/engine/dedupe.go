@@ -40,7 +40,9 @@ func (p *pool) pass(o *record.Origin, c *Changes) (bool, error) {
 		return false, fmt.Errorf("pool %q: %s/%d offset %d follows offset %d, which never arrived (the last was %d): %w",
 			p.id, o.Topic, o.Partition, o.Offset, o.Previous, m.offset, ErrGap)
 	}
-	p.origins[key] = m
+	if !ok {
+		p.origins[key] = m
+	}
 	m.offset = o.Offset
 	if !m.dirty {
 		m.dirty = true

@@ -93,9 +93,7 @@ func lookAt(rows []*sku) (seen int32) {
 		if x == nil {
 			continue
 		}
-		if n := len(x.deltas); n > 0 {
-			seen += x.deltas[n-1].high
-		}
+		seen += lookAtDeltas(x)
 		if n := len(x.promises); n > 0 {
 			seen += int32(x.promises[n-1].units)
 		}
@@ -110,13 +108,19 @@ func lookAt(rows []*sku) (seen int32) {
 	return seen
 }
 
+// lookAtDeltas looks at what the SKU remembers of its movements, where that is little.
+func lookAtDeltas(x *sku) (seen int32) {
+	for i := len(x.deltas) - 1; i >= max(0, len(x.deltas)-nearDeltas); i -= 5 { // five are a line of the cache
+		seen += x.deltas[i].high
+	}
+	return seen
+}
+
 // lookAtPacked is lookAt for whoever is about to pack the rows.
 func lookAtPacked(rows []*sku) (seen int32) {
 	seen = glanceAt(rows)
 	for _, x := range rows {
-		if n := len(x.deltas); n > 0 {
-			seen += x.deltas[n-1].high
-		}
+		seen += lookAtDeltas(x)
 		for i := range x.offers {
 			seen += x.offers[i].slot
 		}
