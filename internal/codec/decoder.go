@@ -112,7 +112,7 @@ func (d *Decoder) Recycle() { d.slab.next = 0 }
 
 const (
 	slabMovements = 64  // in one block
-	maxSlabBlocks = 128 // kept for Recycle: more than a batch of the allocator
+	maxSlabBlocks = 160 // kept for Recycle: more than a batch of the allocator
 )
 
 // A movementSlab hands out movements from blocks and keeps the first blocks to hand them out again.

@@ -17,7 +17,7 @@ import (
 
 // ReadersConfig bounds what a stage holds of what it reads.
 type ReadersConfig struct {
-	Batch    int // most records that one Read returns; 0 is 5,000
+	Batch    int // most records that one Read returns; 0 is 10,000
 	Buffered int // records a partition may have waiting before it is paused; 0 is 4 × Batch
 	Bytes    int // bytes a partition may have waiting before it is paused; 0 is 32 MiB; about one fetch (4 MiB) more may come
 }
@@ -43,7 +43,7 @@ type Readers struct {
 // NewReaders connects. Close must be called.
 func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 	if cfg.Batch <= 0 {
-		cfg.Batch = 5000
+		cfg.Batch = 10_000
 	}
 	if cfg.Buffered <= 0 {
 		cfg.Buffered = 4 * cfg.Batch
