@@ -84,6 +84,8 @@ func (m *measurement) write(ctx context.Context, client *kgo.Client, total int) 
 	failed := make(chan error, 1)
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	var flushes sync.WaitGroup
+	defer flushes.Wait()
 	for n, due := 0, m.first; n < total; due = due.Add(m.o.burst) {
 		wait.Reset(time.Until(due))
 		select {
@@ -109,6 +111,7 @@ func (m *measurement) write(ctx context.Context, client *kgo.Client, total int) 
 				}
 			})
 		}
+		flushes.Go(func() { _ = client.Flush(ctx) }) // a burst leaves in one request, and the next does not wait for it
 	}
 	return client.Flush(ctx)
 }

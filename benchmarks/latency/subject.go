@@ -34,9 +34,6 @@ type subject struct {
 	p50, p99       []time.Duration           // round by round
 }
 
-// gather is how long a burst's first movement waits for the others, so that they leave in one request.
-const gather = 200 * time.Microsecond
-
 func (s *subject) connect(brokers []string) (err error) {
 	s.counted = map[string]stock.Quantity{}
 	s.reader, err = kgo.NewClient(
@@ -46,7 +43,9 @@ func (s *subject) connect(brokers []string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.writer, err = kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ProducerLinger(gather), kgo.DefaultProduceTopic(s.from))
+	s.writer, err = kgo.NewClient(
+		kgo.SeedBrokers(brokers...), kgo.ManualFlushing(), kgo.MaxBufferedRecords(1<<20), kgo.DefaultProduceTopic(s.from),
+	)
 	return err
 }
 

@@ -24,9 +24,9 @@ only.
 		b = fmt.Appendf(b, "| %s | %v | %v | %.3g |\n", s.path, median(s.p50), median(s.p99), float64(median(s.p99))/float64(median(subjects[0].p99)))
 	}
 	return fmt.Appendf(b, `
-Shelfwire is ingest and allocator with their defaults, in one process, given JSON: two hops. All topics have one partition. The bare clients, each of which writes what it
-reads as soon as it has it, make two hops too: what Kafka and this machine leave. Kafka Streams: exactly_once_v2, a commit
-every %v, given protobuf keyed by SKU: one hop.
+Shelfwire is ingest and allocator with their defaults, in one process, given JSON: two hops. The bare clients, each of which writes
+what it reads as soon as it has it, make two hops too: what Kafka and this machine leave. Kafka Streams: exactly_once_v2, a commit
+every %v, given protobuf keyed by SKU: one hop. All topics have one partition.
 `, peers.StreamsCommit)
 }
 

@@ -213,7 +213,11 @@ func (rd *reader) Read(ctx context.Context) ([]stream.Record, error) {
 			return nil, fmt.Errorf("read %s/%d: %w", rd.partition.Topic, rd.partition.ID, err)
 		}
 		if len(rd.taken) > 0 {
-			rd.records = rd.records[:0]
+			n := 0
+			for _, records := range rd.taken {
+				n += len(records)
+			}
+			rd.records = slices.Grow(rd.records[:0], n)
 			for _, records := range rd.taken {
 				for _, r := range records {
 					rd.records = append(rd.records, recordOf(r))
