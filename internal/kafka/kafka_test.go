@@ -231,10 +231,12 @@ func TestASmallCallIsOneRequestToABroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	// So many that the first would have left, and been acknowledged, long before the last.
 	var messages []stream.Message
-	for i := range 900 {
+	for i := range 60_000 {
 		messages = append(messages, stream.Message{Topic: stream.Journal, Partition: int32(i % 3), Value: []byte("some value")})
 	}
+	p.SetTogether(len(messages))
 	if err := p.Produce(t.Context(), messages); err != nil { // the client has not met the topic before
 		t.Fatal(err)
 	}
@@ -244,14 +246,11 @@ func TestASmallCallIsOneRequestToABroker(t *testing.T) {
 		requests.Add(1)
 		return nil, nil, false
 	})
-	const calls = 200
-	for range calls {
-		if err := p.Produce(t.Context(), messages); err != nil {
-			t.Fatal(err)
-		}
+	if err := p.Produce(t.Context(), messages); err != nil {
+		t.Fatal(err)
 	}
-	if n := requests.Load(); n != calls {
-		t.Errorf("%d calls of %d small messages to three partitions took %d requests, want one each", calls, len(messages), n)
+	if n := requests.Load(); n > 3 { // a partition that the client has only just heard from may have one of its own
+		t.Errorf("%d messages to three partitions took %d requests, want one or few", len(messages), n)
 	}
 }
 

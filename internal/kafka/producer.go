@@ -52,8 +52,9 @@ func (e *TooLargeError) TooLarge() []int { return e.Indexes }
 // is left of one call then goes out in a batch that another call has begun, past its own record that failed. A client whose
 // call failed is closed, so that nothing of it can follow.
 type Producer struct {
-	cluster *Cluster
-	cfg     ProducerConfig
+	cluster  *Cluster
+	cfg      ProducerConfig
+	together int
 	// protobuf is the header of most records, made once.
 	protobuf []kgo.RecordHeader
 	// calls has room for as many calls as may run at a time.
@@ -85,7 +86,7 @@ func (c *Cluster) NewProducer(cfg ProducerConfig) (*Producer, error) {
 		cfg.Calls = 32
 	}
 	p := &Producer{
-		cluster: c, cfg: cfg, calls: make(chan struct{}, cfg.Calls), clients: map[*client]bool{}, partitions: map[stream.Topic]int32{},
+		cluster: c, cfg: cfg, together: together, calls: make(chan struct{}, cfg.Calls), clients: map[*client]bool{}, partitions: map[stream.Topic]int32{},
 		protobuf: []kgo.RecordHeader{{Key: contentType, Value: []byte(stream.ContentTypeProtobuf)}},
 	}
 	// One client is made at once: it finds what is wrong with the settings, and has connected when it is first needed.
@@ -195,7 +196,7 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 		p.give(c, true)
 		return err
 	}
-	if err = write(ctx, c.Client, records); err == nil {
+	if err = p.write(ctx, c.Client, records); err == nil {
 		clear(records) // else they go with the client
 	}
 	p.give(c, err == nil)
@@ -213,7 +214,7 @@ func (p *Producer) Produce(ctx context.Context, messages []stream.Message) error
 }
 
 // write has the client, which it uses alone, write the records. After an error the client must be closed.
-func write(ctx context.Context, client *kgo.Client, records []kgo.Record) error {
+func (p *Producer) write(ctx context.Context, client *kgo.Client, records []kgo.Record) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// A record that is on its way outlives its context, for as long as the broker is away, but not its client.
@@ -236,7 +237,7 @@ func write(ctx context.Context, client *kgo.Client, records []kgo.Record) error 
 	flush := func() { _ = client.Flush(ctx) } // what goes wrong, acked hears
 	var early sync.WaitGroup
 	for i := range records {
-		if i == together {
+		if i == p.together {
 			early.Go(flush)
 		}
 		client.Produce(ctx, &records[i], acked)
