@@ -18,7 +18,7 @@ import (
 // ReadersConfig bounds what a stage holds of what it reads.
 type ReadersConfig struct {
 	Batch    int // most records that one Read returns; 0 is 10,000
-	Buffered int // records a partition may have waiting before it is paused; 0 is 4 × Batch
+	Buffered int // records a partition may have waiting before it is paused; 0 is 2 × Batch
 	Bytes    int // bytes a partition may have waiting before it is paused; 0 is 32 MiB; about one fetch (4 MiB) more may come
 }
 
@@ -46,7 +46,7 @@ func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 		cfg.Batch = 10_000
 	}
 	if cfg.Buffered <= 0 {
-		cfg.Buffered = 4 * cfg.Batch
+		cfg.Buffered = 2 * cfg.Batch
 	}
 	if cfg.Bytes <= 0 {
 		cfg.Bytes = 32 << 20
