@@ -107,8 +107,15 @@ func hash(b []byte) uint64 {
 }
 
 // Recycle says that no movement which d has handed out is in use any more: their memory is used for the next ones. A
-// caller that works batch by batch calls it between them; calling it is never needed. Strings are not affected.
-func (d *Decoder) Recycle() { d.slab.next = 0 }
+// caller that works batch by batch calls it between them; calling it is never needed. Strings are not affected. Until then, or until the
+// next record, d may point into the bytes of the last one.
+func (d *Decoder) Recycle() {
+	d.slab.next = 0
+	c := &d.coder
+	c.wire = protoReader{}
+	clear(c.frames[:])
+	clear(c.doc.members[:cap(c.doc.members)])
+}
 
 const (
 	slabMovements = 64  // in one block

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -158,7 +160,7 @@ func TestADecoderKeepsNothingOfItsInputAndNoEntryOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(one)
-	for range 5_000 { // more than the slab keeps
+	for range 20_000 { // more than the slab keeps
 		if err := d.JournalEntry(two, &second); err != nil {
 			t.Fatal(err)
 		}
@@ -169,6 +171,31 @@ func TestADecoderKeepsNothingOfItsInputAndNoEntryOfAnother(t *testing.T) {
 	}
 	if !reflect.DeepEqual(second, other) {
 		t.Errorf("the last entry = %+v, want %+v", second.Event.Movement, other.Event.Movement)
+	}
+}
+
+func TestADecoderLetsGoOfItsInputWhenItIsRecycled(t *testing.T) {
+	d := codec.NewDecoder()
+	var e record.Event
+	read := func(contentType string, text []byte) weak.Pointer[byte] {
+		value := append(make([]byte, 0, 1<<16), text...) // in a piece of its own, as what a fetch brought is
+		if err := d.Event(contentType, value, &e); err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(&value[0])
+	}
+	line := []byte(contractEvents[0])
+	if err := codec.ParseEvent("", line, &e); err != nil {
+		t.Fatal(err)
+	}
+	for contentType, text := range map[string][]byte{"": line, codec.ContentTypeProtobuf: codec.AppendEvent(nil, &e)} {
+		value := read(contentType, text)
+		d.Recycle()
+		runtime.GC()
+		if value.Value() != nil {
+			t.Errorf("%q: what was read is kept", contentType)
+		}
+		runtime.KeepAlive(d)
 	}
 }
 
@@ -196,7 +223,7 @@ func TestTheHotPathsDoNotAllocate(t *testing.T) {
 	for name, f := range map[string]func(){
 		"a batch of Decoder.JournalEntry": func() {
 			d.Recycle()
-			for range 5000 { // the allocator's batch
+			for range 10_000 { // the allocator's batch
 				_ = d.JournalEntry(entry, &e)
 			}
 		},

@@ -208,7 +208,7 @@ func (w *copier) copy(ctx context.Context, records []stream.Record) error {
 // fill makes one message of each record, in order, and returns how many are entries. Those in tooLarge are not.
 func (w *copier) fill(records []stream.Record, tooLarge []int, now stock.Instant) (accepted int) {
 	w.messages, w.arena = w.messages[:0], w.arena[:0]
-	w.decoder.Recycle() // no movement outlives its entry
+	defer w.decoder.Recycle() // no movement outlives its entry, and what the records were fetched in may go
 	var event record.Event
 	for i := range records {
 		r := &records[i]
