@@ -97,6 +97,7 @@ func check(t *testing.T, d *allocation.Decider, r *allocation.Request) {
 	t.Helper()
 	got := d.Decide(r)
 	consistent(t, r, got)
+	first(t, r, got)
 	want, _ := allocationtest.Best(r)
 	table := make([][]stock.Quantity, len(r.Lines))
 	for i := range table {
@@ -112,6 +113,22 @@ func check(t *testing.T, d *allocation.Decider, r *allocation.Request) {
 		if !slices.Equal(table[i], want[i]) {
 			t.Fatalf("Decide(%+v)\n = %v\nwant %v", r, table, want)
 		}
+	}
+}
+
+// first checks that the best outlet alone gives the same decision wherever it settles the matter, and there only.
+func first(t *testing.T, r *allocation.Request, want allocation.Decision) {
+	t.Helper()
+	if len(r.Outlets) == 0 {
+		return
+	}
+	alone := *r
+	alone.Outlets = r.Outlets[:1]
+	var d allocation.Decider
+	got, ok := d.DecideFirst(&alone)
+	settles := r.Rules.SingleOutlet && r.Rules.Prefer != record.PriorityFirst && len(want.Candidates) == 1 && len(want.Candidates[0].Lacks) == 0
+	if ok != settles || ok && !reflect.DeepEqual(got, want) {
+		t.Fatalf("DecideFirst(%+v)\n = %+v, %v\nwant %+v, %v", &alone, got, ok, want, settles)
 	}
 }
 
