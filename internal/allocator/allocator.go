@@ -40,7 +40,7 @@ type Config struct {
 	RetryMin, RetryMax time.Duration
 }
 
-// DefaultConfig returns the sizes that the measurements speak for: more than 10,000 entries a batch gain nothing.
+// DefaultConfig returns the sizes that the measurements speak for: more than 10,000 entries a batch gain little.
 func DefaultConfig() Config {
 	return Config{
 		BatchEntries: 10_000,
