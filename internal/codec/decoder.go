@@ -13,6 +13,7 @@ type Decoder struct {
 	coder   coder
 	strings *internTable // nil until the first record: many decoders never see one
 	slab    movementSlab
+	last    lastTexts
 }
 
 // NewDecoder returns a decoder that remembers a bounded number of strings.
@@ -20,8 +21,12 @@ func NewDecoder() *Decoder { return &Decoder{} }
 
 // JournalEntry reads a journal entry as [DecodeJournalEntry] does.
 func (d *Decoder) JournalEntry(b []byte, e *record.JournalEntry) error {
-	*e = record.JournalEntry{}
 	c := d.begin(futureUnknown)
+	if d.plainMovement(b, e) {
+		return nil
+	}
+	c.err = nil
+	*e = record.JournalEntry{}
 	c.openWire(b)
 	journalEntryFields(c, e)
 	return c.decoded("journal entry")
@@ -143,6 +148,9 @@ func (s *movementSlab) take() *record.Movement {
 	*m = record.Movement{}
 	return m
 }
+
+// giveBack takes back what take has handed out last.
+func (s *movementSlab) giveBack() { s.next-- }
 
 // newOf returns a new T, from the slab where there is one for it.
 func newOf[T any](c *coder) *T {

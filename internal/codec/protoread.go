@@ -317,10 +317,18 @@ const (
 
 func (c *coder) takeInstant(num protowire.Number, name string) stock.Instant {
 	seconds, nanos := c.takeSpan(num, name)
-	if seconds < firstSecond || seconds > lastSecond || nanos < 0 || nanos >= int64(time.Second) {
+	if !isInstant(seconds, nanos) {
 		c.fail(name, "is not a valid timestamp")
 		return 0
 	}
+	return instantAt(seconds, nanos)
+}
+
+func isInstant(seconds, nanos int64) bool {
+	return seconds >= firstSecond && seconds <= lastSecond && nanos >= 0 && nanos < int64(time.Second)
+}
+
+func instantAt(seconds, nanos int64) stock.Instant {
 	return stock.Instant(seconds*1_000_000 + nanos/1_000)
 }
 
