@@ -1,16 +1,20 @@
 package codec
 
 import (
+	"encoding/binary"
+
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/shelfwire/shelfwire/internal/record"
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// Nearly every journal entry is a movement, written by this program. Those are read by the functions of this file in a third of the time
-// that the description of the message takes. They take the one form in which it is written, fields in the order of their numbers
-// and each once, and give up on anything else, right or wrong: the description has the last word on it. A field that is
-// described in event.go and not here is such a thing, so what is missing here costs time and nothing else.
+// Nearly every journal entry is a movement, written by this program, and each has an availability written. These two are read and
+// written by the functions of this file in less than half the time that their descriptions take.
+//
+// Reading takes the one form in which an entry is written, fields in the order of their numbers and each once, and gives up on
+// anything else, right or wrong: the description has the last word on it. A field that is described in event.go and not here
+// is such a thing, so what is missing here costs time and nothing else.
 
 // A plainReader reads one message that has this form; bad says that it has not.
 type plainReader struct {
@@ -166,4 +170,69 @@ func (d *Decoder) plainMovement(b []byte, e *record.JournalEntry) bool {
 		return false
 	}
 	return true
+}
+
+// appendAvailability appends what availabilityFields describes.
+func appendAvailability(b []byte, a *record.Availability) []byte {
+	b = appendText(b, 1, a.Pool)
+	b = appendText(b, 2, a.SKU)
+	b = appendNumber(b, 3, int64(a.Version))
+	b = appendInstant(b, 4, a.ChangedAt)
+	b = appendNumber(b, 5, int64(a.OnHand))
+	b = appendNumber(b, 6, int64(a.OnOrder))
+	b = appendNumber(b, 7, int64(a.Reserved))
+	b = appendNumber(b, 8, int64(a.Available))
+	b = appendNumber(b, 9, int64(a.Backordered))
+	for i := range a.Outlets {
+		o := &a.Outlets[i]
+		b = append(b, 10<<3|textTag, 0)
+		body := len(b)
+		b = appendText(b, 1, o.Outlet)
+		b = appendNumber(b, 2, int64(o.OnHand))
+		b = appendNumber(b, 3, int64(o.Reserved))
+		if o.Undeclared {
+			b = append(b, 4<<3|numberTag, 1)
+		}
+		b = sized(b, body)
+	}
+	if t := &a.Times; *t != (record.Times{}) {
+		b = append(b, 11<<3|textTag, 0)
+		body := len(b)
+		b = appendInstant(b, 1, t.Occurred)
+		b = appendInstant(b, 2, t.Origin)
+		b = appendInstant(b, 3, t.Entry)
+		b = sized(b, body)
+	}
+	return b
+}
+
+func appendText(b []byte, num byte, s string) []byte {
+	if s == "" {
+		return b
+	}
+	b = append(b, num<<3|textTag)
+	if len(s) < 0x80 {
+		b = append(b, byte(len(s)))
+	} else {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+	}
+	return append(b, s...)
+}
+
+func appendNumber(b []byte, num byte, v int64) []byte {
+	switch {
+	case v == 0:
+		return b
+	case uint64(v) < 0x80:
+		return append(b, num<<3|numberTag, byte(v))
+	}
+	return binary.AppendUvarint(append(b, num<<3|numberTag), uint64(v))
+}
+
+func appendInstant(b []byte, num byte, t stock.Instant) []byte {
+	if t == 0 {
+		return b
+	}
+	seconds, nanos := instantParts(t)
+	return appendSpan(append(b, num<<3|textTag), seconds, nanos)
 }

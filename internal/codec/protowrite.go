@@ -35,42 +35,59 @@ func (c *coder) beginWire(num protowire.Number) {
 // endWire fills in the length of the message that f began. An empty message that was not asked for is taken back.
 func (c *coder) endWire(f *frame) {
 	body := f.start + protowire.SizeTag(f.num) + 1
-	size := len(c.out) - body
-	if size < 0x80 {
-		if size == 0 && f.rule&always == 0 {
-			c.out = c.out[:f.start]
-			return
-		}
-		c.out[body-1] = byte(size)
+	if len(c.out) == body && f.rule&always == 0 {
+		c.out = c.out[:f.start]
 		return
+	}
+	c.out = sized(c.out, body)
+}
+
+// sized fills in the length of the message that begins at body and ends b, for which one byte has been left before it.
+func sized(b []byte, body int) []byte {
+	size := len(b) - body
+	if size < 0x80 {
+		b[body-1] = byte(size)
+		return b
 	}
 	more := protowire.SizeVarint(uint64(size)) - 1
 	for range more {
-		c.out = append(c.out, 0)
+		b = append(b, 0)
 	}
-	copy(c.out[body+more:], c.out[body:body+size])
-	protowire.AppendVarint(c.out[:body-1], uint64(size))
+	copy(b[body+more:], b[body:body+size])
+	protowire.AppendVarint(b[:body-1], uint64(size))
+	return b
 }
 
 // putSpan writes a google.protobuf.Timestamp or Duration.
 func (c *coder) putSpan(num protowire.Number, seconds, nanos int64) {
-	c.putPair(num, protowire.BytesType, 0)
-	body := len(c.out)
+	c.out = appendSpan(binary.AppendUvarint(c.out, protowire.EncodeTag(num, protowire.BytesType)), seconds, nanos)
+}
+
+// appendSpan appends the length and the fields of a span.
+func appendSpan(b []byte, seconds, nanos int64) []byte {
+	b = append(b, 0)
+	body := len(b)
 	if seconds != 0 {
-		c.out = binary.AppendUvarint(append(c.out, secondsTag), uint64(seconds))
+		b = binary.AppendUvarint(append(b, secondsTag), uint64(seconds))
 	}
 	if nanos != 0 {
-		c.out = binary.AppendUvarint(append(c.out, nanosTag), uint64(nanos))
+		b = binary.AppendUvarint(append(b, nanosTag), uint64(nanos))
 	}
-	c.out[body-1] = byte(len(c.out) - body) // at most 22
+	b[body-1] = byte(len(b) - body) // at most 22
+	return b
 }
 
 func (c *coder) putInstant(num protowire.Number, t stock.Instant) {
+	seconds, nanos := instantParts(t)
+	c.putSpan(num, seconds, nanos)
+}
+
+func instantParts(t stock.Instant) (seconds, nanos int64) {
 	seconds, micros := int64(t)/1_000_000, int64(t)%1_000_000
 	if micros < 0 {
 		seconds, micros = seconds-1, micros+1_000_000
 	}
-	c.putSpan(num, seconds, micros*1_000)
+	return seconds, micros * 1_000
 }
 
 func (c *coder) putDuration(num protowire.Number, d time.Duration) {

@@ -57,9 +57,7 @@ func DecodeJournalEntry(b []byte, x *record.JournalEntry) error {
 
 // AppendAvailability appends x in binary protobuf.
 func AppendAvailability(dst []byte, x *record.Availability) []byte {
-	c := coder{mode: writeProto, out: dst}
-	availabilityFields(&c, x)
-	return c.out
+	return appendAvailability(dst, x)
 }
 
 // AppendAvailabilityJSON appends x as JSON.
