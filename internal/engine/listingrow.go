@@ -18,7 +18,7 @@ func (s *sku) packListings(p *packer) {
 		p.b = append(p.b, l.packed...)
 	}
 	if s.offersRow() == listingsRow && s.offered() > 0 {
-		s.packOffers(p)
+		s.packOffers(p, 0)
 	}
 }
 
@@ -44,7 +44,7 @@ func (p *pool) loadListings(s *sku, key RowKey, value []byte) error {
 		s.listings[len(s.listings)-1].set(def)
 	})
 	if len(u.b) > 0 {
-		p.readOffers(s, &u)
+		p.readOffers(s, &u, 0)
 	}
 	return u.done(key)
 }
@@ -61,7 +61,9 @@ func (s *sku) offered() int {
 	return n
 }
 
-func (s *sku) packOffers(p *packer) {
+// packOffers writes the newest offers. They are seldom far from each other: each version is told by what it is different from last, the
+// one before.
+func (s *sku) packOffers(p *packer, last stock.Version) {
 	p.uint(uint64(s.offered()))
 	for i := range s.offers {
 		o := &s.offers[i]
@@ -73,7 +75,8 @@ func (s *sku) packOffers(p *packer) {
 		if o.at.location != "" {
 			p.text(o.at.location)
 		}
-		p.uint(uint64(o.version))
+		p.int(int64(o.version - last))
+		last = o.version
 		p.qty(o.quantity)
 		if o.sold != 0 {
 			p.qty(o.sold)
@@ -84,7 +87,7 @@ func (s *sku) packOffers(p *packer) {
 	}
 }
 
-func (p *pool) readOffers(s *sku, u *unpacker) {
+func (p *pool) readOffers(s *sku, u *unpacker, last stock.Version) {
 	for range u.count() {
 		f := u.flags()
 		stopped, located, sold, released := f.next(), f.next(), f.next(), f.next()
@@ -93,7 +96,8 @@ func (p *pool) readOffers(s *sku, u *unpacker) {
 			location = u.text()
 		}
 		o := s.offer(p.spot(channel, location))
-		o.stopped, o.version, o.quantity = stopped, stock.Version(u.uint()), u.qty()
+		last += stock.Version(u.int())
+		o.stopped, o.version, o.quantity = stopped, last, u.qty()
 		if sold {
 			o.sold = u.qty()
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // Rows are packed as varints and length-prefixed strings behind one byte that names the layout.
-const rowLayout = 4
+const rowLayout = 5
 
 type packer struct{ b []byte }
 

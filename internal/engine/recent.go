@@ -116,43 +116,95 @@ func (s *sku) moved() int {
 	return moved
 }
 
-func (p *pool) packRecent(s *sku, out *packer) {
+// packRecent writes what the SKU remembers. Outlets move together more often than not, so each is told by what is different from the one
+// before. named says that every outlet is named; where it is not, the row has listed those that are not empty, and they are counted
+// instead, each from the one before.
+func (p *pool) packRecent(s *sku, out *packer, named bool) {
 	out.uint(uint64(s.moved()))
 	deltas := s.deltas
+	var last level
+	var lastStep second
+	step := uint64(1)
 	for i := range s.levels {
 		l := &s.levels[i]
-		if !l.moved() {
-			continue
+		listed := !named && !l.empty()
+		if l.moved() {
+			switch {
+			case listed:
+				out.uint(step)
+				step = 0
+			default:
+				if !named {
+					out.uint(0)
+				}
+				out.text(p.outletOf(l).def.Outlet)
+			}
+			out.int(int64(l.counted) - int64(last.counted))
+			out.int(int64(l.floor) - int64(last.floor))
+			out.uint(uint64(l.deltas))
+			at := l.floor
+			for k, d := range deltas[:l.deltas] {
+				if k == 0 {
+					out.int(int64(d.at-at) - int64(lastStep))
+					lastStep = d.at - at
+				} else {
+					out.uint(uint64(d.at - at))
+				}
+				out.qty(d.units())
+				at = d.at
+			}
+			deltas = deltas[l.deltas:]
+			last = *l
 		}
-		out.text(p.outletOf(l).def.Outlet)
-		out.uint(uint64(l.counted))
-		out.uint(uint64(l.floor))
-		out.uint(uint64(l.deltas))
-		last := l.floor
-		for _, d := range deltas[:l.deltas] {
-			out.uint(uint64(d.at - last))
-			out.qty(d.units())
-			last = d.at
+		if listed {
+			step++
 		}
-		deltas = deltas[l.deltas:]
 	}
 }
 
-func (p *pool) readRecent(s *sku, u *unpacker) {
+// readRecent reads what packRecent wrote. Where outlets are not named, the levels are those that the row lists.
+func (p *pool) readRecent(s *sku, u *unpacker, named bool) {
+	var last level
+	var lastStep second
+	next := 0 // of the levels that the row lists: where to count from
 	for range u.count() {
-		o, known := p.outlets[u.text()]
-		if !known {
+		step := uint64(0)
+		if !named {
+			step = u.uint()
+		}
+		var o *outlet
+		if step > 0 {
+			if step > uint64(len(s.levels)-next) {
+				u.fail()
+				return
+			}
+			next += int(step)
+			o = p.outletOf(&s.levels[next-1])
+		} else if known, ok := p.outlets[u.text()]; ok {
+			o = known
+		} else {
 			u.fail()
 			return
 		}
+		before := len(s.levels)
 		l, from := p.level(s, o)
-		l.counted, l.floor, l.deltas = u.second(), u.second(), int32(u.count())
-		last := l.floor
+		next += len(s.levels) - before // one that is empty stands among the others now
+		l.counted, l.floor, l.deltas = u.after(last.counted), u.after(last.floor), int32(u.count())
+		at := l.floor
 		for i := range int(l.deltas) {
-			last += u.second()
-			s.deltas = slices.Insert(s.deltas, from+i, newDelta(last, u.qty()))
+			if i == 0 {
+				lastStep = u.after(lastStep)
+				at += lastStep
+			} else {
+				at += u.second()
+			}
+			s.deltas = slices.Insert(s.deltas, from+i, newDelta(at, u.qty()))
 		}
+		last = *l
 	}
 }
+
+// after reads a second by what it is different from another.
+func (u *unpacker) after(t second) second { return second(int64(t) + u.int()) }
 
 func (u *unpacker) second() second { return second(u.uint()) }

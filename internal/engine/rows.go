@@ -225,7 +225,7 @@ func (p *pool) packSKURow(s *sku, row skuRows, out *packer) bool {
 			return false
 		}
 		out.b = append(out.b, rowLayout)
-		p.packRecent(s, out)
+		p.packRecent(s, out, true)
 	case promisesRow:
 		if len(s.promises) == 0 {
 			return false
@@ -248,7 +248,7 @@ func (p *pool) loadSKURow(s *sku, row skuRows, key RowKey, value []byte) error {
 		u.layout()
 		u.bad = s.moved() > 0
 		s.apart = true
-		p.readRecent(s, &u)
+		p.readRecent(s, &u, true)
 		return u.done(key)
 	case promisesRow:
 		return p.loadPromises(s, key, value)

@@ -64,9 +64,9 @@ func (p *pool) appendPrivate(s *sku, b []byte) []byte {
 		out.texts(w.declined)
 		out.qty(w.quantity)
 	}
-	s.packOffers(out)
+	s.packOffers(out, s.version)
 	if !s.apart {
-		p.packRecent(s, out)
+		p.packRecent(s, out, false)
 	}
 	return base64.RawStdEncoding.AppendEncode(b, out.b)
 }
@@ -120,9 +120,9 @@ func (p *pool) parseStock(s *sku, b []byte) bool {
 		for range u.count() {
 			s.waiting = append(s.waiting, waiting{order: u.text(), line: u.text(), channel: u.text(), only: u.texts(), declined: u.texts(), quantity: u.qty()})
 		}
-		p.readOffers(s, &u)
+		p.readOffers(s, &u, s.version)
 		if len(u.b) > 0 && !s.apart {
-			p.readRecent(s, &u)
+			p.readRecent(s, &u, false)
 		}
 		if u.bad || len(u.b) > 0 {
 			return false
