@@ -34,7 +34,7 @@ func Refused(e *record.Event) string {
 // rejection to c, never an error; the error is ErrInvariant, ErrUnknownRuleset or ErrGap, and the caller must stop the
 // partition and drop the state.
 func (s *State) Apply(v stock.Version, e *record.JournalEntry, c *Changes) error {
-	p, ok := s.pools[e.Event.PoolID()]
+	p, ok := s.pool(e.Event.PoolID())
 	if !ok {
 		return fmt.Errorf("version %d: pool %q is not loaded: %w", v, e.Event.PoolID(), ErrInvariant)
 	}

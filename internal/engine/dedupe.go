@@ -28,7 +28,7 @@ func (p *pool) pass(o *record.Origin, c *Changes) (bool, error) {
 		return true, nil
 	}
 	key := originKey{o.TopicID, o.Partition}
-	m, ok := p.origins[key]
+	m, ok := p.lastOrigin.find(p.origins, key)
 	if !ok {
 		m = &originMark{offset: -1}
 	}
@@ -185,7 +185,7 @@ func (w *seenWindow) add(id seenID) {
 // fresh reports whether the movement is new to its sender's own account, and records a rejection where it is not.
 func (p *pool) fresh(v stock.Version, m *record.Movement, c *Changes) bool {
 	if m.Source != "" && (m.Epoch != 0 || m.Sequence != 0) {
-		mark, ok := p.sources[m.Source]
+		mark, ok := p.lastSource.find(p.sources, m.Source)
 		if !ok {
 			// Numbers just below the first one seen may still come late, and are new then.
 			mark = &sourceMark{epoch: m.Epoch, high: m.Sequence - 1}

@@ -212,7 +212,7 @@ func nextPolicy(policies []record.Policy, now, than stock.Instant) stock.Instant
 
 // NextDue returns the earliest moment by now at which something of the pool is due, and whether there is one.
 func (s *State) NextDue(pool string, now stock.Instant) (stock.Instant, bool) {
-	p, ok := s.pools[pool]
+	p, ok := s.pool(pool)
 	if !ok {
 		return 0, false
 	}
@@ -225,7 +225,7 @@ func (s *State) Pools() []string { return slices.Sorted(maps.Keys(s.pools)) }
 
 // Clock returns the pool's journal time, 0 if the pool is not in memory or has no entry yet.
 func (s *State) Clock(pool string) stock.Instant {
-	if p, ok := s.pools[pool]; ok {
+	if p, ok := s.pool(pool); ok {
 		return p.clock
 	}
 	return 0
@@ -235,7 +235,7 @@ func (s *State) Clock(pool string) stock.Instant {
 // something has become due by now. Whoever owns the pool writes ticks to the journal for as long as there is a backlog, and
 // where something is due that no entry has reached.
 func (s *State) Waiting(pool string, now stock.Instant) (backlog, due bool) {
-	p, ok := s.pools[pool]
+	p, ok := s.pool(pool)
 	if !ok {
 		return false, false
 	}

@@ -75,6 +75,7 @@ type RowWrite struct {
 // A State is the rows of the pools of one journal partition that are in memory. It is used by one goroutine.
 type State struct {
 	pools  map[string]*pool
+	last   memo[string, pool]
 	runs   uint64    // how many have begun
 	look   []looking // scratch of Look
 	orders []looking // likewise
@@ -85,5 +86,8 @@ type State struct {
 // NewState returns an empty state, which holds no pool.
 func NewState() *State { return &State{pools: map[string]*pool{}} }
 
+// pool returns the pool, if it was loaded.
+func (s *State) pool(id string) (p *pool, ok bool) { return s.last.find(s.pools, id) }
+
 // HasPool reports whether the pool's tables that are loaded whole have been, with LoadPool.
-func (s *State) HasPool(id string) bool { _, ok := s.pools[id]; return ok }
+func (s *State) HasPool(id string) bool { _, ok := s.pool(id); return ok }

@@ -40,7 +40,7 @@ func keptComponents(k *record.Kit) []record.Component {
 // outlets that were declared, the kits and the channels, each by id. What was deleted is there and says so, but for kits, of which
 // nothing is kept. It is nil for a pool that is not in memory. The events share slices with the state.
 func (s *State) Catalogue(pool string) []record.Event {
-	p, ok := s.pools[pool]
+	p, ok := s.pool(pool)
 	if !ok {
 		return nil
 	}
@@ -79,7 +79,7 @@ func Listings(row RowWrite) ([]*record.Listing, error) {
 // of TableStock, and as long as there is none in that of TableListings. Of an offer only its listing, location, version, quantity,
 // counters and whether it stopped are kept.
 func (s *State) LastOffers(row RowKey) []record.Offer {
-	p, ok := s.pools[row.Pool]
+	p, ok := s.pool(row.Pool)
 	if !ok {
 		return nil
 	}

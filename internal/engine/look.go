@@ -37,11 +37,11 @@ func (s *State) find(entries []record.JournalEntry) int {
 	for i := range entries {
 		switch e := &entries[i].Event; {
 		case e.Movement != nil:
-			if p, ok := s.pools[e.Movement.Pool]; ok {
+			if p, ok := s.pool(e.Movement.Pool); ok {
 				s.look = append(s.look, looking{p, hashID(e.Movement.SKU)})
 			}
 		case e.Order != nil:
-			if p, ok := s.pools[e.Order.Pool]; ok {
+			if p, ok := s.pool(e.Order.Pool); ok {
 				p.key = stream.AppendKey(p.key[:0], e.Order.Channel, e.Order.OrderID)
 				s.orders = append(s.orders, looking{p, hashID(p.key)})
 				for k := range e.Order.Lines {

@@ -12,7 +12,7 @@ import (
 // were loaded, until it appends nothing: which orders an entry needs may follow from a stock row. The entry's pool must
 // have been loaded. The same key may be appended twice.
 func (s *State) Missing(keys []RowKey, e *record.JournalEntry) []RowKey {
-	p, ok := s.pools[e.Event.PoolID()]
+	p, ok := s.pool(e.Event.PoolID())
 	if !ok {
 		return keys
 	}

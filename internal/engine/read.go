@@ -8,7 +8,7 @@ import (
 // Availability sets a to the present counts of a SKU whose TableStock row has been loaded, and reports whether anything was
 // ever counted for it. When that changed is not known any more. a keeps nothing of the state.
 func (s *State) Availability(pool, sku string, a *record.Availability) bool {
-	p, ok := s.pools[pool]
+	p, ok := s.pool(pool)
 	if !ok {
 		return false
 	}
@@ -29,7 +29,7 @@ func (s *State) Allocation(pool, channel, id string, a *record.Allocation) bool 
 
 // AllocationAt is [State.Allocation] of an order that is named by its row.
 func (s *State) AllocationAt(row RowKey, a *record.Allocation) bool {
-	p, ok := s.pools[row.Pool]
+	p, ok := s.pool(row.Pool)
 	if !ok {
 		return false
 	}
@@ -62,7 +62,7 @@ type LineDetail struct {
 // with the state.
 func (s *State) Detail(pool, channel, id string) OrderDetail {
 	var d OrderDetail
-	p, ok := s.pools[pool]
+	p, ok := s.pool(pool)
 	if !ok {
 		return d
 	}

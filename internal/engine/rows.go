@@ -163,7 +163,7 @@ func (s *State) LoadPool(id string, rows []RowWrite) error {
 		}
 		return strings.Compare(a.id, b.id)
 	})
-	s.pools[id] = p
+	s.pools[id], s.last = p, memo[string, pool]{}
 	return nil
 }
 
@@ -171,7 +171,7 @@ func (s *State) LoadPool(id string, rows []RowWrite) error {
 // exist. A row that is already in memory is left as it is: memory is never older than the store. It keeps no slice. It
 // returns an error that wraps ErrInvariant for a row that does not decode, or whose pool was not loaded.
 func (s *State) Load(key RowKey, value []byte) error {
-	p, ok := s.pools[key.Pool]
+	p, ok := s.pool(key.Pool)
 	if !ok {
 		return fmt.Errorf("row %q: pool %q is not loaded: %w", key.ID, key.Pool, ErrInvariant)
 	}

@@ -25,6 +25,9 @@ type pool struct {
 	sources  map[string]*sourceMark
 	seen     seenWindow
 
+	lastOrigin memo[originKey, originMark]
+	lastSource memo[string, sourceMark]
+
 	skus   rowTable[sku, *sku]     // rows in memory
 	orders rowTable[order, *order] // likewise, those among them that are known not to exist
 	items  map[string]*item        // likewise, by id; nil: known not to exist
