@@ -177,7 +177,7 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 		return nil, err
 	}
 	w := &worker{done: make(chan error, 1), progress: make(chan int64, 1), metrics: prometheus.NewRegistry()}
-	readers, err := cluster.NewReaders(kafka.ReadersConfig{Batch: b.o.batch})
+	readers, err := cluster.NewReaders(kafka.ReadersConfig{Together: b.o.batch})
 	if err != nil {
 		return nil, err
 	}

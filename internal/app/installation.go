@@ -307,11 +307,15 @@ func (r TopicReader) Open(ctx context.Context, p stream.Partition, from int64) (
 
 // TopicReader returns a reader with a connection of its own, which is closed with the installation.
 func (inst *Installation) TopicReader(ctx context.Context) (TopicReader, error) {
+	return inst.topicReader(ctx, kafka.ReadersConfig{})
+}
+
+func (inst *Installation) topicReader(ctx context.Context, cfg kafka.ReadersConfig) (TopicReader, error) {
 	c, err := inst.Cluster(ctx)
 	if err != nil {
 		return TopicReader{}, err
 	}
-	readers, err := c.NewReaders(kafka.ReadersConfig{})
+	readers, err := c.NewReaders(cfg)
 	if err != nil {
 		return TopicReader{}, err
 	}

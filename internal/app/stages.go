@@ -168,7 +168,9 @@ func (b *builder) addIngest(ctx context.Context, withHTTP bool) error {
 //	  ▼
 //	Redis
 func (b *builder) addAllocator(ctx context.Context) error {
-	topics, err := b.inst.TopicReader(ctx)
+	cfg := allocator.DefaultConfig()
+	cfg.CacheRows = b.inst.Config.Allocator.CacheRows
+	topics, err := b.inst.topicReader(ctx, kafka.ReadersConfig{Together: cfg.BatchEntries})
 	if err != nil {
 		return err
 	}
@@ -180,8 +182,6 @@ func (b *builder) addAllocator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := allocator.DefaultConfig()
-	cfg.CacheRows = b.inst.Config.Allocator.CacheRows
 	stage, err := allocator.New(cfg, allocator.Deps{
 		Log: topics, Outputs: producer, Store: store, Logger: b.log("allocator"), Metrics: b.registry,
 	})

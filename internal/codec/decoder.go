@@ -124,7 +124,7 @@ func (d *Decoder) Recycle() {
 
 const (
 	slabMovements = 64  // in one block
-	maxSlabBlocks = 160 // kept for Recycle: more than a batch of the allocator
+	maxSlabBlocks = 480 // kept for Recycle: more than a batch of the allocator
 )
 
 // A movementSlab hands out movements from blocks and keeps the first blocks to hand them out again.

@@ -160,7 +160,7 @@ func TestADecoderKeepsNothingOfItsInputAndNoEntryOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(one)
-	for range 20_000 { // more than the slab keeps
+	for range 40_000 { // more than the slab keeps
 		if err := d.JournalEntry(two, &second); err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestTheHotPathsDoNotAllocate(t *testing.T) {
 	for name, f := range map[string]func(){
 		"a batch of Decoder.JournalEntry": func() {
 			d.Recycle()
-			for range 10_000 { // the allocator's batch
+			for range 30_000 { // the allocator's batch
 				_ = d.JournalEntry(entry, &e)
 			}
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +19,8 @@ import (
 // ReadersConfig bounds what a stage holds of what it reads.
 type ReadersConfig struct {
 	Batch    int // most records that one Read returns; 0 is 10,000
-	Buffered int // records a partition may have waiting before it is paused; 0 is 2 × Batch
+	Together int // one Read may return more than Batch where all open partitions together stay below this
+	Buffered int // records a partition may have waiting before it is paused; 0 is twice what one Read may return
 	Bytes    int // bytes a partition may have waiting before it is paused; 0 is 32 MiB; about one fetch (4 MiB) more may come
 }
 
@@ -38,15 +40,23 @@ type Readers struct {
 	mu   sync.Mutex
 	wake context.CancelFunc           // ends the poll under way; guarded by mu
 	open map[stream.Partition]*reader // changed by the poll loop only
+	live atomic.Int32                 // how many are open
+}
+
+// most is how many records one Read returns at most, and buffered how many may wait, as many partitions as are open now.
+func (r *Readers) most() int { return max(r.cfg.Batch, r.cfg.Together/max(1, int(r.live.Load()))) }
+
+func (r *Readers) buffered() int {
+	if r.cfg.Buffered > 0 {
+		return r.cfg.Buffered
+	}
+	return 2 * r.most()
 }
 
 // NewReaders connects. Close must be called.
 func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 	if cfg.Batch <= 0 {
 		cfg.Batch = 10_000
-	}
-	if cfg.Buffered <= 0 {
-		cfg.Buffered = 2 * cfg.Batch
 	}
 	if cfg.Bytes <= 0 {
 		cfg.Bytes = 32 << 20
@@ -141,6 +151,7 @@ func (r *Readers) Open(ctx context.Context, p stream.Partition, from int64) (str
 			return
 		}
 		r.open[p] = rd
+		r.live.Add(1)
 		r.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{
 			r.cluster.name(p.Topic): {p.ID: kgo.NewOffset().At(from)},
 		})
@@ -185,7 +196,7 @@ func (rd *reader) deliver(records []*kgo.Record, err error) {
 		rd.queue = append(rd.queue, f)
 		rd.buffered += len(records)
 		rd.bytes += f.bytes
-		if !rd.paused && (rd.buffered >= rd.readers.cfg.Buffered || rd.bytes >= rd.readers.cfg.Bytes) {
+		if !rd.paused && (rd.buffered >= rd.readers.buffered() || rd.bytes >= rd.readers.cfg.Bytes) {
 			rd.paused = true
 			rd.readers.client.PauseFetchPartitions(rd.topicPartitions())
 		}
@@ -253,12 +264,13 @@ func (rd *reader) take() error {
 	if len(rd.queue) == 0 {
 		return rd.err
 	}
+	most := rd.readers.most()
 	records, bytes, whole := 0, 0, 0
 	for _, f := range rd.queue {
-		if len(rd.taken) > 0 && (records+len(f.records) > rd.readers.cfg.Batch || bytes+f.bytes > fetchBytes) {
+		if len(rd.taken) > 0 && (records+len(f.records) > most || bytes+f.bytes > fetchBytes) {
 			break
 		}
-		if most := rd.readers.cfg.Batch; len(f.records) > most {
+		if len(f.records) > most {
 			rd.queue[0].records, f.records = f.records[most:], f.records[:most]
 			f.bytes = size(f.records)
 			rd.queue[0].bytes -= f.bytes
@@ -271,7 +283,7 @@ func (rd *reader) take() error {
 	rd.queue = slices.Delete(rd.queue, 0, whole)
 	rd.buffered -= records
 	rd.bytes -= bytes
-	if rd.paused && rd.buffered <= rd.readers.cfg.Buffered/2 && rd.bytes <= rd.readers.cfg.Bytes/2 {
+	if rd.paused && rd.buffered <= rd.readers.buffered()/2 && rd.bytes <= rd.readers.cfg.Bytes/2 {
 		rd.paused = false
 		rd.readers.client.ResumeFetchPartitions(rd.topicPartitions())
 	}
@@ -311,6 +323,7 @@ func (rd *reader) Close() {
 			return
 		}
 		delete(rd.readers.open, rd.partition)
+		rd.readers.live.Add(-1)
 		tp := rd.topicPartitions()
 		rd.readers.client.RemoveConsumePartitions(tp)
 		rd.readers.client.ResumeFetchPartitions(tp)
