@@ -25,7 +25,7 @@ type ProducerConfig struct {
 }
 
 // keptRecords is how large a call may be for its scratch to be kept.
-const keptRecords = 32_768
+const keptRecords = 1 << 17
 
 // together is how many records of a call leave in one request to a broker, if they are small enough for one.
 const together = 1000
