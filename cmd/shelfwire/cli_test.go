@@ -324,10 +324,12 @@ func TestSendReportsAndGoesOn(t *testing.T) {
 		t.Errorf("send of a missing file: status %d, %q", status, stderr)
 	}
 	// What a topic's end is, tail knows of both events, and of none from the end on.
-	if got := strings.Count(must(t, env, "", "tail", "movements", "--from", "start", "--until-end"), "\n"); got != 2 {
-		t.Errorf("tail movements prints %d lines, want 2", got)
+	for _, from := range [][]string{{"--from", "start"}, nil} {
+		if got := strings.Count(must(t, env, "", append([]string{"tail", "movements", "--until-end"}, from...)...), "\n"); got != 2 {
+			t.Errorf("tail movements --until-end %q prints %d lines, want 2", from, got)
+		}
 	}
-	if got := must(t, env, "", "tail", "movements", "--until-end"); got != "" {
+	if got := must(t, env, "", "tail", "movements", "--from", "end", "--until-end"); got != "" {
 		t.Errorf("tail from the end prints %q", got)
 	}
 }

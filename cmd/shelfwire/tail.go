@@ -35,7 +35,7 @@ records always print the same lines in the same order. Without, records are prin
 until it is interrupted.
 
 A record whose value cannot be read is printed with the reason ("error") and its bytes in base64 ("bytes").`,
-		Example: `  shelfwire tail availability --from start --until-end
+		Example: `  shelfwire tail availability --until-end
   shelfwire tail communications --from 2026-11-20T10:00:00Z
   shelfwire tail availability --from start --key acme/SHIRT`,
 		Args: cobra.ExactArgs(1),
@@ -64,7 +64,8 @@ A record whose value cannot be read is printed with the reason ("error") and its
 			})
 		},
 	}
-	cmd.Flags().StringVar(&o.from, "from", "end", "begin at `start|end|TIME`; a TIME like 2026-11-20T10:00:00Z is the record's own timestamp")
+	cmd.Flags().StringVar(&o.from, "from", "",
+		"begin at `start|end|TIME`, by default at the end, with --until-end at the start; a TIME like 2026-11-20T10:00:00Z is the record's own timestamp")
 	cmd.Flags().BoolVar(&o.untilEnd, "until-end", false, "stop at the present end")
 	cmd.Flags().StringVar(&o.key, "key", "", "only records with this `KEY`, as tail prints it")
 	return cmd
@@ -87,6 +88,11 @@ type tailOptions struct {
 }
 
 func (o *tailOptions) parseFrom() error {
+	if o.from == "" {
+		if o.from = "end"; o.untilEnd {
+			o.from = "start" // from the end to the end there is never anything
+		}
+	}
 	if o.from == "start" || o.from == "end" {
 		return nil
 	}

@@ -3,7 +3,8 @@
 // It owns no state and does no I/O.
 //
 // Each message is described once, field by field; that description drives writing and reading in both forms, so they
-// cannot drift apart. schemas/proto describes the same messages for other programs, and a test holds the two together.
+// cannot drift apart. The two that the hot path consists of are spelled out beside it, in plain.go. schemas/proto describes the same
+// messages for other programs, and a test holds all of them together.
 package codec
 
 import (
