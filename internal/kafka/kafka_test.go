@@ -175,6 +175,31 @@ func TestOneReadJoinsWhatManyFetchesBrought(t *testing.T) {
 	}
 }
 
+func TestPartitionsThatAreOpenTogetherShareWhatOneMayRead(t *testing.T) {
+	c, _ := start(t)
+	values := slices.Repeat([]string{"x"}, 100)
+	for id := range int32(3) {
+		produce(t, c, id, values...)
+	}
+	for i, want := range []int{25, 12, 10} { // 10 is what each may have
+		rs := readers(t, c, kafka.ReadersConfig{Batch: 10, Together: 25})
+		var last stream.Reader
+		for id := range int32(i + 1) {
+			var err error
+			if last, err = rs.Open(t.Context(), stream.Partition{Topic: stream.Journal, ID: id}, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			records, err := last.Read(t.Context())
+			if err != nil || len(records) != want {
+				t.Fatalf("%d open: Read() = %d records, %v, want %d", i+1, len(records), err, want)
+			}
+		}
+		rs.Close()
+	}
+}
+
 func TestLargeRecordsThatWaitAreBoundedInBytes(t *testing.T) {
 	c, _ := start(t)
 	rs := readers(t, c, kafka.ReadersConfig{Bytes: 1 << 20})
