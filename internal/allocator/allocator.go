@@ -41,7 +41,7 @@ type Config struct {
 }
 
 // DefaultConfig returns the sizes that the measurements speak for. A batch writes a row once that many of its entries change: with
-// 30,000 entries instead of 10,000 a worker that is behind folds a quarter more movements of a skewed catalogue in the same time.
+// 30,000 entries instead of 10,000 a worker that is behind folded a fifth more movements of a skewed catalogue in the same time.
 // It is as large only while Read returns as many.
 func DefaultConfig() Config {
 	return Config{
