@@ -42,7 +42,7 @@ type facts struct {
 	OccurredAt stock.Instant // when what led to it happened
 	Quarantine string        // why it is not sent until a newer offer comes, or somebody asks; "": it is
 	Unsellable bool          // it is put aside for what a read said, and read again with all others
-	Attempted  attempted     // of the ledger's open attempt
+	Attempted  attempted     // of the ledger's open attempt, and stored only while there is one
 }
 
 // attempted is what an open attempt was about. A newer offer leaves it alone, so that another try has the same bytes.
@@ -92,7 +92,7 @@ const shopifyItem = "gid://shopify/InventoryItem/"
 
 // pack writes or reads what is stored of the listing. Its SKU and location are in its key.
 func (l *listing) pack(r *packed.Row) {
-	putAside, attempted, shopify := l.Quarantine != "", l.Attempted != attempted{}, strings.HasPrefix(l.Item.ChannelItem, shopifyItem)
+	putAside, attempted, shopify := l.Quarantine != "", l.ledger.Open != nil, strings.HasPrefix(l.Item.ChannelItem, shopifyItem)
 	r.Flags(&putAside, &attempted, &l.Unsellable, &shopify)
 	if shopify {
 		id := strings.TrimPrefix(l.Item.ChannelItem, shopifyItem)

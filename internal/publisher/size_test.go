@@ -56,8 +56,8 @@ func TestToldRowsAreSmall(t *testing.T) {
 			t.Error(err)
 		}
 		t.Logf("key and value: %.0f bytes a listing at rest, %.0f with a request of unknown outcome", atRest, underWay)
-		if atRest > 64 || underWay > 120 {
-			t.Error("want 64 and 120 at the most")
+		if atRest > 56 || underWay > 120 {
+			t.Error("want 56 and 120 at the most")
 		}
 	})
 }
