@@ -187,7 +187,6 @@ func readRejections(ctx context.Context, source topicReader, f *rejectionFilter)
 				first.redrive = r.Class
 			}
 		case first == nil:
-			r.Value = slices.Clone(r.Value)
 			byKey[r.key], all = r, append(all, r)
 		}
 		return nil

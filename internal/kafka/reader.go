@@ -70,6 +70,7 @@ func (c *Cluster) NewReaders(cfg ReadersConfig) (*Readers, error) {
 		kgo.FetchMaxBytes(16<<20),
 		kgo.FetchMaxPartitionBytes(fetchBytes),
 		kgo.MaxConcurrentFetches(4),
+		kgo.WithPools(&memory{}),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka reader: %w", err)
@@ -170,7 +171,7 @@ type reader struct {
 	readers   *Readers
 	partition stream.Partition
 	signal    chan struct{}   // one token when there is something to take
-	taken     [][]*kgo.Record // what Read is about to return
+	taken     [][]*kgo.Record // what Read returned last, or is about to
 	records   []stream.Record
 
 	mu       sync.Mutex
@@ -216,6 +217,7 @@ func (rd *reader) topicPartitions() map[string][]int32 {
 
 // Read implements [stream.Reader].
 func (rd *reader) Read(ctx context.Context) ([]stream.Record, error) {
+	rd.recycle()
 	for {
 		if err := rd.take(); err != nil {
 			if errors.Is(err, kerr.OffsetOutOfRange) || isDataLoss(err) {
@@ -246,12 +248,23 @@ func (rd *reader) Read(ctx context.Context) ([]stream.Record, error) {
 	}
 }
 
+// recycle ends the life of what Read returned last.
+func (rd *reader) recycle() {
+	for _, records := range rd.taken {
+		for _, r := range records {
+			r.Recycle()
+		}
+	}
+	clear(rd.taken)
+	rd.taken = rd.taken[:0]
+}
+
 func isDataLoss(err error) bool {
 	_, ok := errors.AsType[*kgo.ErrDataLoss](err)
 	return ok
 }
 
-// take moves a batch from the queue to rd.taken, none where nothing is there yet. Records that were fetched come before the error
+// take moves a batch from the queue to rd.taken, which is empty; none where nothing is there yet. Records that were fetched come before the error
 // that followed them.
 //
 // A batch joins what several fetches have brought: a consumer for whom every batch takes a while would otherwise never catch up
@@ -259,8 +272,6 @@ func isDataLoss(err error) bool {
 func (rd *reader) take() error {
 	rd.mu.Lock()
 	defer rd.mu.Unlock()
-	clear(rd.taken)
-	rd.taken = rd.taken[:0]
 	if len(rd.queue) == 0 {
 		return rd.err
 	}

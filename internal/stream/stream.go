@@ -83,9 +83,9 @@ const Any int32 = -1
 
 // A Reader reads one partition in order from where it was opened. It is used by one goroutine.
 type Reader interface {
-	// Read waits for at least one record and returns what is there, in order, at most the reader's batch. It returns
-	// the context's error when ctx ends, ErrOutOfRange when the next record has been deleted or never existed. A broker
-	// that is away is waited for, not an error.
+	// Read waits for at least one record and returns what is there, in order, at most the reader's batch. The records, and the
+	// bytes of their keys and values, are valid until the next Read. It returns the context's error when ctx ends, ErrOutOfRange
+	// when the next record has been deleted or never existed. A broker that is away is waited for, not an error.
 	Read(ctx context.Context) ([]Record, error)
 	// Close ends reading and frees what is buffered.
 	Close()
