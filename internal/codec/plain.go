@@ -9,8 +9,8 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// Nearly every journal entry is a movement, written by this program, and each has an availability written. These two are read and
-// written by the functions of this file in less than half the time that their descriptions take.
+// Nearly every journal entry is a movement, written by this program, and each has an availability written, and an offer a channel. They
+// are read and written by the functions of this file in less than half the time that their descriptions take.
 //
 // Reading takes the one form in which an entry is written, fields in the order of their numbers and each once, and gives up on
 // anything else, right or wrong: the description has the last word on it. A field that is described in event.go and not here
@@ -195,21 +195,85 @@ func appendAvailability(b []byte, a *record.Availability) []byte {
 		}
 		b = sized(b, body)
 	}
-	if t := &a.Times; *t != (record.Times{}) {
-		b = append(b, 11<<3|textTag, 0)
+	return appendTimes(b, 11, &a.Times)
+}
+
+// appendOffer appends what offerRecordFields describes of a record that is an offer.
+func appendOffer(b []byte, o *record.Offer) []byte {
+	b = append(b, 1<<3|textTag, 0)
+	whole := len(b)
+	b = appendText(b, 1, o.Pool)
+	b = appendText(b, 2, o.Channel)
+	b = appendText(b, 3, o.Account)
+	b = appendText(b, 4, o.SKU)
+	b = appendText(b, 5, o.Location)
+	b = appendNumber(b, 6, int64(o.Version))
+	b = appendInstant(b, 7, o.ChangedAt)
+	b = appendNumber(b, 8, int64(o.Quantity))
+	b = appendNumber(b, 9, int64(o.Sold))
+	b = appendNumber(b, 10, int64(o.Released))
+	b = appendText(b, 11, o.Reason)
+	b = appendOfferInputs(b, 12, &o.Inputs)
+	for i := range o.ChannelIDs {
+		b = append(b, 13<<3|textTag, 0)
 		body := len(b)
-		b = appendInstant(b, 1, t.Occurred)
-		b = appendInstant(b, 2, t.Origin)
-		b = appendInstant(b, 3, t.Entry)
+		b = appendEvenEmpty(b, 1, o.ChannelIDs[i].Key)
+		b = appendEvenEmpty(b, 2, o.ChannelIDs[i].Value)
 		b = sized(b, body)
 	}
-	return b
+	if o.Stopped {
+		b = append(b, 14<<3|numberTag, 1)
+	}
+	return sized(appendTimes(b, 15, &o.Times), whole)
+}
+
+func appendOfferInputs(b []byte, num byte, in *record.OfferInputs) []byte {
+	b = append(b, num<<3|textTag, 0)
+	whole := len(b)
+	for i := range in.Outlets {
+		o := &in.Outlets[i]
+		b = append(b, 1<<3|textTag, 0)
+		body := len(b)
+		b = appendText(b, 1, o.Outlet)
+		b = appendNumber(b, 2, int64(o.OnHand))
+		b = appendNumber(b, 3, int64(o.Reserved))
+		b = appendNumber(b, 4, int64(o.SafetyStock))
+		b = appendNumber(b, 5, int64(o.Available))
+		b = sized(b, body)
+	}
+	b = appendNumber(b, 2, int64(in.Waiting))
+	b = appendNumber(b, 3, int64(in.Buffer))
+	b = appendNumber(b, 4, int64(in.Percent))
+	if in.Cap != nil {
+		b = binary.AppendUvarint(append(b, 5<<3|numberTag), uint64(*in.Cap))
+	}
+	b = appendNumber(b, 6, int64(in.Floor))
+	if len(b) == whole {
+		return b[:whole-2]
+	}
+	return sized(b, whole)
+}
+
+func appendTimes(b []byte, num byte, t *record.Times) []byte {
+	if *t == (record.Times{}) {
+		return b
+	}
+	b = append(b, num<<3|textTag, 0)
+	body := len(b)
+	b = appendInstant(b, 1, t.Occurred)
+	b = appendInstant(b, 2, t.Origin)
+	b = appendInstant(b, 3, t.Entry)
+	return sized(b, body)
 }
 
 func appendText(b []byte, num byte, s string) []byte {
 	if s == "" {
 		return b
 	}
+	return appendEvenEmpty(b, num, s)
+}
+
+func appendEvenEmpty(b []byte, num byte, s string) []byte {
 	b = append(b, num<<3|textTag)
 	if len(s) < 0x80 {
 		b = append(b, byte(len(s)))

@@ -101,6 +101,9 @@ func DecodeAllocation(b []byte, x *record.Allocation) error {
 
 // AppendOfferRecord appends x in binary protobuf.
 func AppendOfferRecord(dst []byte, x *record.OfferRecord) []byte {
+	if x.Offer != nil && x.ChannelState == nil && x.Mark == nil {
+		return appendOffer(dst, x.Offer)
+	}
 	c := coder{mode: writeProto, out: dst}
 	offerRecordFields(&c, x)
 	return c.out
