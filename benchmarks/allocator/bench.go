@@ -182,7 +182,7 @@ func (b *bench) worker(ctx context.Context, n int, redisPrefix string) (*worker,
 		return nil, err
 	}
 	w.cleanup = append(w.cleanup, readers.Close)
-	producer, err := cluster.NewProducer(kafka.ProducerConfig{Compress: true})
+	producer, err := cluster.NewProducer(kafka.ProducerConfig{})
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func newServers(t *testing.T) *servers {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.readers.Close)
-	if s.producer, err = s.cluster.NewProducer(kafka.ProducerConfig{Compress: true}); err != nil {
+	if s.producer, err = s.cluster.NewProducer(kafka.ProducerConfig{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.producer.Close)

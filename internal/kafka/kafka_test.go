@@ -279,6 +279,22 @@ func TestASmallCallIsOneRequestToABroker(t *testing.T) {
 	}
 }
 
+// What is kept for months is a fifth as large.
+func TestWhatIsWrittenIsCompressed(t *testing.T) {
+	c, broker := start(t)
+	produce(t, c, 0, slices.Repeat([]string{"12 units of SHIRT-RED-L at MTL"}, 500)...)
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.ConsumeTopics("test."+string(stream.Journal)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, r := range client.PollFetches(t.Context()).Records() {
+		if kgo.CompressionCodecType(r.Attrs.CompressionType()) != kgo.CodecSnappy {
+			t.Fatalf("record %d is written with codec %d, want snappy", r.Offset, r.Attrs.CompressionType())
+		}
+	}
+}
+
 func TestPartitionOfIsWhatOtherClientsCompute(t *testing.T) {
 	// Hashes from the tests of Kafka's own client (Utils.murmur2), made positive and reduced to eight partitions.
 	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536} {

@@ -19,9 +19,8 @@ import (
 
 // ProducerConfig bounds what is written.
 type ProducerConfig struct {
-	MaxRecordBytes int  // a larger key + value is refused before anything is sent; 0 is 1,900,000
-	Compress       bool // with snappy
-	Calls          int  // most calls at a time, each over connections of its own; others wait; 0 is 32
+	MaxRecordBytes int // a larger key + value is refused before anything is sent; 0 is 1,900,000
+	Calls          int // most calls at a time, each over connections of its own; others wait; 0 is 32
 }
 
 // keptRecords is how large a call may be for its scratch to be kept.
@@ -111,13 +110,9 @@ func (p *Producer) take() (*client, error) {
 			return c, nil
 		}
 	}
-	compression := kgo.NoCompression()
-	if p.cfg.Compress {
-		compression = kgo.SnappyCompression()
-	}
 	kc, err := kgo.NewClient(append(p.cluster.options("producer"),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerBatchCompression(compression),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression()),
 		kgo.ProducerBatchMaxBytes(2<<20),
 		kgo.ManualFlushing(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
