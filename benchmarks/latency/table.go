@@ -13,9 +13,9 @@ func table(o options, machine string, subjects []*subject) []byte {
 	b := fmt.Appendf(nil, `# Latency at a steady rate
 
 %s.
-%d movements a second over %d SKUs for %v after %v, written every %v, medians of %d interleaved rounds. From the moment at which a
-movement is due to be written until a consumer has read the availability that counts it. Seconds are this machine's; compare ratios
-only.
+%d movements a second over %d SKUs for %v after %v, written every %v, medians of %d interleaved rounds after one that
+is not counted. From the moment at which a movement is due to be written until a consumer has read the availability that counts it. Seconds
+are this machine's; compare ratios only.
 
 | what | p50 | p99 | p99 to the first |
 |---|---|---|---|
