@@ -4,6 +4,9 @@
 // 	protoc        (unknown)
 // source: shelfwire/v1/availability.proto
 
+// Of this topic and every other that Shelfwire writes: values are binary protobuf, as the header content-type says, and batches are
+// compressed with snappy, which some Python clients read only with a package of their own.
+
 package shelfwirev1
 
 import (
