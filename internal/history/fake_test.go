@@ -3,6 +3,7 @@ package history_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/shelfwire/shelfwire/internal/history"
@@ -48,16 +49,23 @@ func (l *fakeLog) Open(_ context.Context, _ stream.Partition, from int64) (strea
 }
 
 type fakeReader struct {
-	log  *fakeLog
-	next int64
+	log   *fakeLog
+	next  int64
+	given []stream.Record
 }
 
 func (r *fakeReader) Read(ctx context.Context) ([]stream.Record, error) {
+	for _, old := range r.given { // the contract: what was given is valid until now
+		clear(old.Key)
+		clear(old.Value)
+	}
+	r.given = nil
 	for {
 		r.log.mu.Lock()
 		var found []stream.Record
 		for _, x := range r.log.records {
 			if x.Offset >= r.next {
+				x.Key, x.Value = slices.Clone(x.Key), slices.Clone(x.Value)
 				found = append(found, x)
 			}
 		}
@@ -65,6 +73,7 @@ func (r *fakeReader) Read(ctx context.Context) ([]stream.Record, error) {
 		r.log.mu.Unlock()
 		if len(found) > 0 {
 			r.next = found[len(found)-1].Offset + 1
+			r.given = found
 			return found, nil
 		}
 		select {

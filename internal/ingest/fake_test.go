@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -40,15 +41,21 @@ func (l *partitionLog) add(contentType string, value []byte) {
 func (l *partitionLog) TopicID(context.Context, stream.Topic) (string, error) { return topicID, nil }
 
 func (l *partitionLog) Open(_ context.Context, _ stream.Partition, from int64) (stream.Reader, error) {
-	return &logReader{l, from}, nil
+	return &logReader{log: l, next: from}, nil
 }
 
 type logReader struct {
-	log  *partitionLog
-	next int64
+	log   *partitionLog
+	next  int64
+	given []stream.Record
 }
 
 func (r *logReader) Read(ctx context.Context) ([]stream.Record, error) {
+	for _, old := range r.given { // the contract: what was given is valid until now
+		clear(old.Key)
+		clear(old.Value)
+	}
+	r.given = nil
 	if r.log.missing {
 		return nil, fmt.Errorf("read: %w", stream.ErrOutOfRange)
 	}
@@ -57,9 +64,13 @@ func (r *logReader) Read(ctx context.Context) ([]stream.Record, error) {
 		return nil, ctx.Err()
 	}
 	end := min(int(r.next)+r.log.batch, len(r.log.records))
-	records := r.log.records[r.next:end]
+	r.given = slices.Clone(r.log.records[r.next:end])
+	for i := range r.given {
+		g := &r.given[i]
+		g.Key, g.Value = slices.Clone(g.Key), slices.Clone(g.Value)
+	}
 	r.next = int64(end)
-	return records, nil
+	return r.given, nil
 }
 
 func (r *logReader) Close() {}
