@@ -198,6 +198,11 @@ func (b *builder) group(name string, topics []stream.Topic, work stream.Worker) 
 	cfg := kafka.GroupConfig{
 		Group: name, InstanceID: b.inst.instanceID() + "-" + name, Topics: topics, Registerer: b.registry,
 		Joined: func() { b.ready.Set(name, true) },
+		Stopped: func(p stream.Partition, stopped bool) { // the others go on, so the process stays ready without it
+			part := fmt.Sprintf("%s %s/%d", name, p.Topic, p.ID)
+			b.ready.Spare(part)
+			b.ready.Set(part, !stopped)
+		},
 	}
 	return daemon.Actor{Name: name, Run: func(ctx context.Context) error {
 		defer b.ready.Set(name, false)

@@ -29,6 +29,8 @@ type GroupConfig struct {
 	// Joined, where set, is called after every assignment, also one of no partition: the process is a member and works on
 	// what it was given.
 	Joined func()
+	// Stopped, where set, is called when an alarm has stopped a partition, and with false when the partition is taken away.
+	Stopped func(p stream.Partition, stopped bool)
 }
 
 // How soon a member that is gone loses its partitions, and how long a rebalance waits for the others.
@@ -249,6 +251,19 @@ func (g *group) revokeAll() {
 	g.revoke(all)
 }
 
+// stayStopped says that an alarm has stopped the partition, until it is taken away.
+func (g *group) stayStopped(ctx context.Context, p stream.Partition, err error) {
+	g.log.ErrorContext(ctx, "partition stopped: it needs a person", "topic", p.Topic, "partition", p.ID, "err", err)
+	gauge := g.stopped.WithLabelValues(g.cfg.Group, string(p.Topic))
+	gauge.Inc()
+	defer gauge.Dec()
+	if g.cfg.Stopped != nil {
+		g.cfg.Stopped(p, true)
+		defer g.cfg.Stopped(p, false)
+	}
+	<-ctx.Done()
+}
+
 // keep runs the partition's worker, again and again, until the partition is taken away or its worker raises an alarm.
 func (g *group) keep(ctx context.Context, p stream.Partition) {
 	pause := restartFirst
@@ -262,11 +277,7 @@ func (g *group) keep(ctx context.Context, p stream.Partition) {
 			return
 		}
 		if errors.Is(err, stream.ErrStop) {
-			g.log.ErrorContext(ctx, "partition stopped: it needs a person", "topic", p.Topic, "partition", p.ID, "err", err)
-			gauge := g.stopped.WithLabelValues(g.cfg.Group, string(p.Topic))
-			gauge.Inc()
-			<-ctx.Done()
-			gauge.Dec()
+			g.stayStopped(ctx, p, err)
 			return
 		}
 		if time.Since(started) > time.Minute {

@@ -395,8 +395,13 @@ func TestAGroupSharesOutAndStartsAgain(t *testing.T) {
 	runs := map[int32]int{}
 	all := make(chan struct{})
 	done := make(chan error, 1)
+	stopped := make(chan string, 8)
+	cfg := kafka.GroupConfig{
+		Group: "g", InstanceID: "one", Topics: []stream.Topic{stream.Journal},
+		Stopped: func(p stream.Partition, is bool) { stopped <- fmt.Sprintf("%s/%d %v", p.Topic, p.ID, is) },
+	}
 	go func() {
-		done <- c.RunGroup(ctx, kafka.GroupConfig{Group: "g", InstanceID: "one", Topics: []stream.Topic{stream.Journal}},
+		done <- c.RunGroup(ctx, cfg,
 			func(ctx context.Context, a stream.Assignment) error {
 				id := a.Partition().ID
 				mu.Lock()
@@ -434,9 +439,16 @@ func TestAGroupSharesOutAndStartsAgain(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatalf("runs = %v", runs)
 	}
+	if got := <-stopped; got != "journal/2 true" {
+		t.Errorf("the first to be stopped: %s", got)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("RunGroup() = %v", err)
+	}
+	close(stopped) // nothing more may come
+	if got := <-stopped; got != "journal/2 false" || len(stopped) != 0 {
+		t.Errorf("at the end: %s, and %d more", got, len(stopped))
 	}
 }
 

@@ -4,6 +4,7 @@ package simtest_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +97,7 @@ func TestRedisFlushedBehindATrimmedJournal(t *testing.T) {
 		return strings.Contains(string(text), "neither a copy of the state nor a whole journal is there") &&
 			strings.Contains(string(text), "Restore a copy of the state"), err
 	})
+	in.wait("/readyz names the partition", time.Minute, in.saying(in.ops["allocator"], "/readyz", http.StatusOK, "ok without: allocator journal/"))
 	if folded := in.servers.folded(); folded != 0 {
 		t.Errorf("%d entries are folded, though what was before them is missing", folded)
 	}
