@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -72,8 +74,37 @@ func (in *installation) crash(l load, names []string) {
 
 // send starts to send a file; the returned function waits for its end.
 func (in *installation) send(file string) func() (string, error) {
-	cmd := exec.CommandContext(in.t.Context(), filepath.Join(in.bin, "shelfwire"), "send", file)
-	cmd.Env = in.env
+	return in.sending(nil, "send", file)
+}
+
+// sendHeld is send of a file whose last quarter is held back until goOn is called.
+func (in *installation) sendHeld(file string) (goOn func(), sent func() (string, error)) {
+	in.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	read, write := io.Pipe()
+	in.t.Cleanup(func() { _ = read.Close() }) // whoever still writes is let go
+	more := make(chan struct{})
+	go func() {
+		defer func() { _ = write.Close() }()
+		at := len(text) / 4 * 3
+		if _, err := write.Write(text[:at]); err != nil {
+			return
+		}
+		select {
+		case <-more:
+			_, _ = write.Write(text[at:]) // an error is that nobody reads any more, which send says better
+		case <-in.t.Context().Done():
+		}
+	}()
+	return sync.OnceFunc(func() { close(more) }), in.sending(read, "send")
+}
+
+func (in *installation) sending(stdin io.Reader, args ...string) func() (string, error) {
+	cmd := exec.CommandContext(in.t.Context(), filepath.Join(in.bin, "shelfwire"), args...)
+	cmd.Env, cmd.Stdin = in.env, stdin
 	type result struct {
 		out []byte
 		err error

@@ -122,10 +122,11 @@ func (in *installation) away(server *proxy, still func() int64, names ...string)
 	for _, p := range running {
 		p.ready()
 	}
-	sent := in.send(l.file)
+	goOn, sent := in.sendHeld(l.file) // otherwise all of it may be there before the server is away
 	quarter := int64(l.lines / 4)
 	in.wait(fmt.Sprintf("%d entries are folded", quarter), 2*time.Minute, func() (bool, error) { return in.servers.folded() >= quarter, nil })
 	server.away()
+	goOn()
 	in.pause(time.Second, running) // what the server had taken in is on its way to us
 	var before int64
 	if still != nil {
