@@ -9,8 +9,8 @@ import (
 	"github.com/shelfwire/shelfwire/internal/stock"
 )
 
-// Nearly every journal entry is a movement, written by this program, and each has an availability written, and an offer a channel. They
-// are read and written by the functions of this file in less than half the time that their descriptions take.
+// Nearly every journal entry is a movement, written by this program, and each has an availability written, and an offer for every
+// channel. The functions of this file read the one and write the others in less than half the time that their descriptions take.
 //
 // Reading takes the one form in which an entry is written, fields in the order of their numbers and each once, and gives up on
 // anything else, right or wrong: the description has the last word on it. A field that is described in event.go and not here
@@ -273,6 +273,7 @@ func appendText(b []byte, num byte, s string) []byte {
 	return appendEvenEmpty(b, num, s)
 }
 
+// appendEvenEmpty is appendText of what is written where it is empty, too.
 func appendEvenEmpty(b []byte, num byte, s string) []byte {
 	b = append(b, num<<3|textTag)
 	if len(s) < 0x80 {
